@@ -45,17 +45,19 @@ install: build
 	@echo "Choose 'Rust (noisebook)' in JupyterLab or VS Code."
 
 test: kernel
-	$(call say,"1/6 formatting")
+	$(call say,"1/7 formatting")
 	@cargo fmt --check
-	$(call say,"2/6 lints (5 minutes the first time)")
+	$(call say,"2/7 lints (5 minutes the first time)")
 	@$(ENV) cargo clippy --locked --all-targets --all-features -- -D warnings
-	$(call say,"3/6 documentation")
+	$(call say,"3/7 documentation")
 	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
-	$(call say,"4/6 licences and sources of the dependencies")
+	$(call say,"4/7 licences and sources of the dependencies")
 	@$(ENV) python scripts/check_dependencies.py
-	$(call say,"5/6 unit$(comma) integration and documentation tests (5 minutes the first time)")
+	$(call say,"5/7 the scripts that make calls")
+	@$(ENV) python tests/scripts/test_scripts.py
+	$(call say,"6/7 unit$(comma) integration and documentation tests (5 minutes the first time)")
 	@$(ENV) cargo test --locked --all-features
-	$(call say,"6/6 the notebook (3 minutes)")
+	$(call say,"7/7 the notebook (3 minutes)")
 	@$(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
 
 # A target folder that was named may hold other projects too: of that one, only what is ours goes.

@@ -23,8 +23,8 @@ echo '#include <vector>' | c++ -std=c++17 -fsyntax-only -x c++ - 2>/dev/null ||
     missing "a C++ compiler with C++17's standard library, and '$(command -v c++)' lacks it: install g++ (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++)"
 
 command -v "$python" >/dev/null 2>&1 ||
-    missing "Python 3.11 to 3.14, and found no '$python': install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3), or name one with PYTHON=..."
-"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null ||
-    missing "Python 3.11 to 3.14, and '$python' is $("$python" --version 2>&1): name another one with PYTHON=..."
+    missing "Python 3.10 to 3.14, and found no '$python': install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3), or name one with PYTHON=..."
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null ||
+    missing "Python 3.10 to 3.14, and '$python' is $("$python" --version 2>&1): name another one with PYTHON=..."
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     missing "Python's module venv, and '$python' lacks it: install it (Debian, Ubuntu: apt install python3-venv)"

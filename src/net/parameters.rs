@@ -136,7 +136,7 @@ impl Initializer {
             let view = flat.f_narrow(0, start, count)?.f_view(tensor.size().as_slice())?;
             tensor.f_set_data(&view)?;
             // set_requires_grad changes the tensor itself; what it returns is one more handle.
-            tensor.f_set_requires_grad(true)?;
+            let _ = tensor.f_set_requires_grad(true)?;
             start += count;
         }
         Ok(Parameters { flat, named })

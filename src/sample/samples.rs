@@ -109,8 +109,7 @@ impl Samples {
     /// # Errors
     /// A path that cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let bundle = self.bundle()?;
-        let png = bundle.png_bytes().ok_or_else(|| Error::display("a grid has no PNG form"))?;
+        let png = samples_grid(&self.images, None)?.png()?;
         std::fs::write(&path, png).map_err(|error| Error::file(&path, error))
     }
 }

@@ -9,7 +9,7 @@ use crate::random::{Stream, generator, permutation, unit};
 use crate::schedule::Levels;
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
-use tch::{Kind, Tensor, no_grad_guard};
+use tch::{Tensor, no_grad_guard};
 
 /// One training step, made. As the value of a cell it draws the batch, its noised images and what the model made of
 /// them.
@@ -182,7 +182,7 @@ mod tests {
         let mut steps = trainer.batch_size(9).iter(&half).unwrap();
         assert_eq!(steps.steps_an_epoch(), 10);
         let epoch = |steps: &mut TrainSteps| -> Vec<Tensor> {
-            steps.take(10).map(|step| step.unwrap().images.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double)).collect()
+            steps.take(10).map(|step| step.unwrap().images.sum_dim_intlist([1i64, 2, 3].as_slice(), false, tch::Kind::Double)).collect()
         };
         let (first, second) = (Tensor::cat(&epoch(&mut steps), 0), Tensor::cat(&epoch(&mut steps), 0));
         assert_ne!(first, second);

@@ -3,16 +3,22 @@
 //! A type that implements [`Show`] is drawn when it ends a cell, and by `value.show()?` in the middle of one. Where the
 //! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
 
+mod axis;
 mod bundle;
+mod chart;
 pub mod frame;
 mod live;
+mod look;
 mod outlet;
+mod plot;
+mod trace;
 
 use crate::{Error, Result};
 use frame::MessageKind;
 use outlet::Outlet;
 
 pub use bundle::Bundle;
+pub use chart::Chart;
 pub use live::Live;
 
 /// A value that draws itself.

@@ -44,7 +44,20 @@ impl Axis {
             let room = margin * (high - low);
             (low, high) = (low - room, high + room);
         }
-        Self::new(scale, low, high, most)
+        let axis = Self::new(scale, low, high, most);
+        match (margin == 0.0, axis.next_tick()) {
+            // Steps 0 to 999 should end at the tick 1,000.
+            (true, Some(next)) if next - high <= 0.015 * (high - low) => Self::new(scale, low, next, most),
+            _ => axis,
+        }
+    }
+
+    /// Where the tick after the last would be.
+    fn next_tick(&self) -> Option<f64> {
+        match self.ticks[..] {
+            [.., before, last] => Some(last + (last - before)),
+            _ => None,
+        }
     }
 
     /// An axis from place to place with at most about `most` ticks.
@@ -174,6 +187,8 @@ mod tests {
             assert!(axis.low < axis.high && (axis.high - axis.low).is_finite(), "{values:?}");
             assert!((2..=12).contains(&axis.ticks.len()), "{values:?}: {:?}", axis.ticks);
         }
+        let steps = Axis::around(Scale::Linear, [0.0, 999.0].into_iter(), 0.0, 6);
+        assert_eq!(steps.names.last().map(String::as_str), Some("1,000"));
         assert_eq!(Scale::Linear.place(f64::NAN), None);
         assert_eq!(Scale::Log.place(0.0), None);
     }

@@ -18,6 +18,9 @@ const FINE: f64 = 10.0;
 const FONT_UNIT: f64 = 1.24;
 
 const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
+/// Around the labels of the axes, so that their tails are not cut off.
+const MARGIN: f64 = 3.0;
+
 const WIDEST_NAME: f64 = 150.0;
 const NAME_LINE: f64 = 16.0;
 const SWATCH: f64 = 12.0;
@@ -52,10 +55,10 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
         chart.series.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
     let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
     let room_for_names = if widest > 0.0 { SWATCH + 8.0 + widest } else { 16.0 };
-    let bottom = height - if chart.x_label.is_empty() { 24.0 } else { 42.0 };
+    let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
     let (x, y) = chart.axes(width - 60.0 - room_for_names, bottom);
     let tick_width = y.names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(8.0, f64::max);
-    let left = tick_width + if chart.y_label.is_empty() { 10.0 } else { 30.0 };
+    let left = tick_width + if chart.y_label.is_empty() { 13.0 } else { 33.0 };
     let frame = Frame { left: left.ceil(), right: width - room_for_names.ceil(), top: 8.0, bottom };
 
     let mut body = mesh(chart, &x, &y, &frame, width, height)?;
@@ -112,13 +115,15 @@ fn mesh(chart: &Chart, x: &Axis, y: &Axis, frame: &Frame, width: f64, height: f6
         let mut plot = ChartBuilder::on(&area)
             .margin_top(fine(frame.top))
             .margin_right(fine(width - frame.right))
-            .y_label_area_size(fine(frame.left))
-            .x_label_area_size(fine(height - frame.bottom))
+            .margin_left(fine(MARGIN))
+            .margin_bottom(fine(MARGIN))
+            .y_label_area_size(fine(frame.left - MARGIN))
+            .x_label_area_size(fine(height - frame.bottom - MARGIN))
             .build_cartesian_2d(x.clone(), y.clone())
             .map_err(Error::display)?;
         plot.configure_mesh()
             .axis_style(GREY.stroke_width(FINE as u32))
-            .bold_line_style(GREY.mix(0.22).stroke_width(FINE as u32))
+            .bold_line_style(GREY.mix(0.28).stroke_width(FINE as u32))
             .light_line_style(TRANSPARENT)
             .label_style(style.clone())
             .axis_desc_style(style.transform(FontTransform::None))

@@ -243,7 +243,7 @@ impl Series {
 }
 
 /// Four significant digits at most.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     if !(-4.0..6.0).contains(&size) {
         return format!("{value:.3e}");

@@ -7,10 +7,14 @@ mod axis;
 mod bundle;
 mod chart;
 pub mod frame;
+mod grid;
 mod live;
 mod look;
+mod mosaic;
 mod outlet;
+mod pixels;
 mod plot;
+mod tensor;
 mod trace;
 
 use crate::{Error, Result};
@@ -19,6 +23,7 @@ use outlet::Outlet;
 
 pub use bundle::Bundle;
 pub use chart::Chart;
+pub use grid::Grid;
 pub use live::Live;
 
 /// A value that draws itself.

@@ -6,6 +6,7 @@
 mod axis;
 mod bundle;
 mod chart;
+mod figure;
 pub mod frame;
 mod grid;
 mod live;
@@ -14,6 +15,7 @@ mod mosaic;
 mod outlet;
 mod pixels;
 mod plot;
+mod table;
 mod tensor;
 mod trace;
 
@@ -23,8 +25,10 @@ use outlet::Outlet;
 
 pub use bundle::Bundle;
 pub use chart::Chart;
+pub use figure::{Figure, Part};
 pub use grid::Grid;
 pub use live::Live;
+pub use table::Table;
 
 /// A value that draws itself.
 ///

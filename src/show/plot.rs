@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::chart::{Chart, Style};
-use super::look::{LABEL_SIZE, SERIES, TEXT, shorten, text, text_width};
+use super::look::{LABEL_SIZE, SERIES, shorten, text, text_width};
 use super::trace::{Pixel, dots, pieces};
 use crate::{Error, Result};
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
@@ -200,6 +200,7 @@ fn legend(name: &str, x: f64, y: f64, colour: &str, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::TEXT;
     use super::*;
 
     #[test]

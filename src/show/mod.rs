@@ -3,17 +3,32 @@
 //! A type that implements [`Show`] is drawn when it ends a cell, and by `value.show()?` in the middle of one. Where the
 //! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
 
+mod axis;
 mod bundle;
+mod chart;
+mod figure;
 pub mod frame;
+mod grid;
 mod live;
+mod look;
+mod mosaic;
 mod outlet;
+mod pixels;
+mod plot;
+mod table;
+mod tensor;
+mod trace;
 
 use crate::{Error, Result};
 use frame::MessageKind;
 use outlet::Outlet;
 
 pub use bundle::Bundle;
+pub use chart::Chart;
+pub use figure::{Figure, Part};
+pub use grid::Grid;
 pub use live::Live;
+pub use table::Table;
 
 /// A value that draws itself.
 ///

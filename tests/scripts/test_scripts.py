@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+import nbformat  # noqa: E402
+
 import check_dependencies  # noqa: E402
 import find_libtorch  # noqa: E402
 import make_digits  # noqa: E402
@@ -109,10 +111,15 @@ class Page(unittest.TestCase):
     """Formulas become MathML, code stays code."""
 
     def test_formulas(self):
-        text = notebook_page.with_mathml("`$HOME` and $x_t$\n\n$$\\sigma$$\n\n```sh\necho $A $B\n```\n")
-        self.assertEqual(text.count("<math"), 2)
-        self.assertIn("`$HOME`", text)
-        self.assertIn("echo $A $B", text)
+        cell = nbformat.v4.new_markdown_cell(
+            "# How $x_t$ is made\n\n`$HOME` and $x_t < 1$\n\n$$\\sigma \\& 1$$\n\n```sh\necho $A $B\n```\n"
+        )
+        page = notebook_page.standalone_html(nbformat.v4.new_notebook(cells=[cell]), "page")
+        self.assertEqual(page.count("<math"), 3)
+        self.assertEqual(page.count("<msub><mi>x</mi><mi>t</mi></msub>"), 2)
+        self.assertIn("<code>$HOME</code>", page)
+        self.assertIn("$A", page)
+        self.assertNotIn("<script", page)
 
 
 class Digits(unittest.TestCase):

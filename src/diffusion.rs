@@ -6,7 +6,7 @@ use crate::net::Network;
 use crate::prediction::Prediction;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::{Levels, Schedule};
-use crate::show::{Bundle, Show};
+use crate::show::{Bundle, Show, grouped};
 use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
@@ -142,7 +142,7 @@ impl Show for Diffusion {
              network:    {} parameters on {:?}\n\
              schedule:   {}, {} levels\n\
              prediction: {}",
-            self.network.parameter_count(),
+            grouped(self.network.parameter_count()),
             self.device(),
             self.schedule.name(),
             self.schedule.levels(),

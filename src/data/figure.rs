@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use crate::Result;
-use crate::show::{Bundle, Grid, Show};
+use crate::show::{Bundle, Grid, Show, grouped};
 use tch::Tensor;
 
 /// Rows of a data set's grid.
@@ -26,7 +26,11 @@ impl Dataset {
         let labels = Vec::<i64>::try_from(self.labels())?;
         let mut by_class = vec![Vec::new(); self.classes().len().max(1)];
         for (index, &label) in labels.iter().enumerate() {
-            by_class[usize::try_from(label).unwrap_or(0)].push(index as i64);
+            match usize::try_from(label) {
+                Ok(class) => by_class[class].push(index as i64),
+                Err(_) if by_class.len() == 1 => by_class[0].push(index as i64),
+                Err(_) => {}
+            }
         }
         if by_class.len() == 1 {
             return Ok(by_class[0].iter().copied().take(ROWS * COLUMNS).collect());
@@ -45,7 +49,7 @@ impl Show for Dataset {
         let title = format!(
             "{}: {} images of {} x {} x {}, {kinds}; {} shown",
             self.name(),
-            self.len(),
+            grouped(self.len()),
             size[1],
             size[2],
             size[3],

@@ -7,7 +7,7 @@ use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
 use super::unet_builder::UNetBuilder;
 use super::Network;
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, Table};
+use crate::show::{Bundle, Show, Table, grouped};
 use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -316,21 +316,14 @@ impl Show for UNet {
         let total = self.parameter_count();
         let [channels, height, width] = self.image_shape();
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("U-Net for {channels} x {height} x {width}, {classes}: {} parameters", thousands(total));
+        let title = format!("U-Net for {channels} x {height} x {width}, {classes}: {} parameters", grouped(total));
         let mut table = Table::new(["layer", "what", "output", "parameters", "share"]).title(title);
         for row in &self.inner.summary {
             let share = format!("{:.1}%", 100.0 * row.parameters as f64 / total as f64);
-            table = table.row([&row.name, row.what, &row.shape, &thousands(row.parameters), &share]);
+            table = table.row([&row.name, row.what, &row.shape, &grouped(row.parameters), &share]);
         }
         table.bundle()
     }
-}
-
-/// 1234567 as 1,234,567.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }
 
 #[cfg(test)]

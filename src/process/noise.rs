@@ -95,9 +95,9 @@ impl Show for Strip {
         let mut captions = Vec::with_capacity(self.levels.len());
         for &level in &self.levels {
             let alpha = self.schedule.alpha(self.schedule.time(level)?);
-            captions.push(format!("level {level}, {:.0}% left", 100.0 * alpha * alpha));
+            captions.push(format!("{level}: {:.0}%", 100.0 * alpha * alpha));
         }
-        let title = format!("Noised in one jump: {} schedule, share of the image's variance left", self.schedule.name());
+        let title = format!("Noised in one jump, {} schedule: level, and share of the image's variance left", self.schedule.name());
         Grid::new(&self.images)?.columns(self.levels.len().min(8)).captions(captions).title(title).bundle()
     }
 }

@@ -6,8 +6,10 @@ use crate::Result;
 use crate::show::{Bundle, Figure, Grid, Show};
 use tch::Tensor;
 
-/// How many samples a trajectory and a step show.
+/// How many samples a trajectory shows.
 const FOLLOWED: i64 = 3;
+/// How many moments of each: more would not fit a notebook's column.
+const MOMENTS: usize = 10;
 
 /// Samples with their labels.
 pub(crate) fn samples_grid(images: &Tensor, labels: Option<&Tensor>) -> Result<Grid> {
@@ -27,7 +29,7 @@ pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
     let x = part(&step.x, format!("x at t = {:.3}, sigma = {:.3}", step.t, step.sigma))?;
     let x0 = part(&step.x0, "predicted x\u{2080}".into())?;
     let title = format!("Reverse step {} of {}", step.index + 1, step.steps);
-    Ok(Figure::row(vec![x.into(), x0.into()]).title(title))
+    Ok(Figure::row([x, x0]).title(title))
 }
 
 impl Show for SampleStep {
@@ -47,6 +49,9 @@ pub struct Trajectory {
 
 impl Trajectory {
     pub(super) fn new(frames: &[Frame], labels: Option<&Tensor>) -> Result<Self> {
+        // Evenly spread, the last among them.
+        let moments = frames.len().min(MOMENTS);
+        let frames: Vec<&Frame> = (1..=moments).map(|k| &frames[k * frames.len() / moments - 1]).collect();
         let followed = frames[0].x.size()[0].min(FOLLOWED);
         let labels = match labels {
             Some(labels) => Vec::<i64>::try_from(labels)?,
@@ -58,7 +63,7 @@ impl Trajectory {
             rows.push(format!("x\u{209c}{of}"));
             rows.push("predicted x\u{2080}".to_string());
             for pick in [|frame: &Frame| frame.x.shallow_clone(), |frame: &Frame| frame.x0.shallow_clone()] {
-                for frame in frames {
+                for frame in &frames {
                     images.push(pick(frame).f_get(sample)?);
                 }
             }

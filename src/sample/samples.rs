@@ -4,7 +4,6 @@ use super::figure::{Trajectory, samples_grid, step_figure};
 use super::steps::SampleSteps;
 use crate::show::{Bundle, Live, Show};
 use crate::{Error, Result};
-use std::path::Path;
 use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
@@ -102,15 +101,6 @@ impl Samples {
             return Err(Error::argument("frames", 0, "no frames were kept: sample with .frames(16)"));
         }
         Trajectory::new(&self.frames, self.labels.as_ref())
-    }
-
-    /// Writes the grid of samples as a PNG file.
-    ///
-    /// # Errors
-    /// A path that cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let png = samples_grid(&self.images, None)?.png()?;
-        std::fs::write(&path, png).map_err(|error| Error::file(&path, error))
     }
 }
 

@@ -44,7 +44,7 @@ impl Show for Schedule {
         let mix = mix.line("abar = alpha\u{b2}", &t, &alpha_bars).y_range(0.0, 1.0).size(375, 250);
         let (t, log_snr) = self.curve(|t| self.log_snr(t));
         let snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR").line("ln SNR", &t, &log_snr);
-        Figure::row(vec![mix.into(), snr.size(375, 250).into()]).title(self.facts()).bundle()
+        Figure::row([mix, snr.size(375, 250)]).title(self.facts()).bundle()
     }
 }
 
@@ -65,7 +65,7 @@ impl Show for Comparison {
             snr = snr.line(schedule.name, &t, &log_snr);
         }
         let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name).collect();
-        let row = vec![left.size(375, 250).into(), snr.size(375, 250).into()];
+        let row = [left.size(375, 250), snr.size(375, 250)];
         Figure::row(row).title(format!("Schedules: {}", names.join(", "))).bundle()
     }
 }

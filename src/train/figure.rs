@@ -22,7 +22,7 @@ pub(super) fn facts(record: &Record, interrupted: bool) -> String {
 
 /// The figure that follows training.
 pub(super) fn live_figure(record: &Record) -> Result<Figure> {
-    let loss = loss_chart(record).size(375, 230).into();
+    let loss: Part = loss_chart(record).size(375, 230).into();
     let mut row = vec![loss];
     if let Some(last) = record.snapshots.last() {
         let title = format!("Averaged weights after {} steps", last.step);
@@ -76,7 +76,7 @@ impl Charts<'_> {
         let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
         let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
         let norm = norm.line("norm", &steps, &record.gradient_norms);
-        let small: Vec<Part> = vec![lr.size(375, 200).into(), norm.size(375, 200).into()];
+        let small = [lr.size(375, 200), norm.size(375, 200)];
         let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), Figure::row(small).into()];
         if !record.snapshots.is_empty() {
             column.push(self.snapshots()?.into());

@@ -44,7 +44,11 @@ impl Diffusion {
     ///
     /// # Errors
     /// None so far; predictions that a schedule leaves undefined will have one.
-    pub fn new(network: &(impl Network + Clone + 'static), schedule: &Schedule, prediction: Prediction) -> Result<Self> {
+    pub fn new(
+        network: &(impl Network + Clone + 'static),
+        schedule: &Schedule,
+        prediction: Prediction,
+    ) -> Result<Self> {
         Ok(Self { network: Rc::new(network.clone()), schedule: schedule.clone(), prediction })
     }
 

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn normals_have_the_moments_of_a_standard_normal() {
-        let x = normal(&mut generator(0, Stream::Noise, 0), &[400_000], Device::Cpu).unwrap().to_kind(tch::Kind::Double);
+        let x =
+            normal(&mut generator(0, Stream::Noise, 0), &[400_000], Device::Cpu).unwrap().to_kind(tch::Kind::Double);
         let moment = |p: f64| x.pow_tensor_scalar(p).mean(tch::Kind::Double).double_value(&[]);
         // Standard errors at n = 400,000: 0.0016, 0.0022, 0.006, 0.0155; the bounds are four of them.
         for (p, expected, bound) in [(1.0, 0.0, 0.0064), (2.0, 1.0, 0.009), (3.0, 0.0, 0.025), (4.0, 3.0, 0.062)] {

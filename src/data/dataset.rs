@@ -77,13 +77,11 @@ impl Dataset {
     }
 
     /// All images: N x C x H x W, float32, in [-1, 1].
-    #[must_use]
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
 
     /// All labels: N, int64; -1 where an image has none.
-    #[must_use]
     pub fn labels(&self) -> Tensor {
         self.labels.shallow_clone()
     }
@@ -117,12 +115,7 @@ impl Dataset {
 
 impl Clone for Dataset {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            images: self.images(),
-            labels: self.labels(),
-            classes: self.classes.clone(),
-        }
+        Self { name: self.name.clone(), images: self.images(), labels: self.labels(), classes: self.classes.clone() }
     }
 }
 
@@ -130,7 +123,11 @@ impl Clone for Dataset {
 pub(crate) fn check_labels(labels: &Tensor, classes: i64) -> Result<()> {
     for label in [labels.f_min()?.f_int64_value(&[])?, labels.f_max()?.f_int64_value(&[])?] {
         if !(-1..classes).contains(&label) {
-            let known = if classes == 0 { "there are no classes".into() } else { format!("the classes are 0 to {}", classes - 1) };
+            let known = if classes == 0 {
+                "there are no classes".into()
+            } else {
+                format!("the classes are 0 to {}", classes - 1)
+            };
             return Err(Error::argument("label", label, format!("{known}, and -1 is no label")));
         }
     }

@@ -45,10 +45,7 @@ mod tests {
     fn broken_files_are_refused_by_name() {
         let said = |bytes: &[u8]| read_gzipped("x", bytes).unwrap_err().to_string();
         assert_eq!(said(b"no gzip"), "idx file = x: is no whole gzip file");
-        assert_eq!(
-            said(&gzip(&[0, 0, 9, 1])),
-            "idx file = x: does not begin with 0 0 8, the mark of unsigned bytes"
-        );
+        assert_eq!(said(&gzip(&[0, 0, 9, 1])), "idx file = x: does not begin with 0 0 8, the mark of unsigned bytes");
         assert_eq!(said(&gzip(&[0, 0, 8, 1, 0])), "idx file = x: ends within its header");
         assert_eq!(
             said(&gzip(&[0, 0, 8, 1, 0, 0, 0, 2, 7])),

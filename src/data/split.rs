@@ -36,9 +36,8 @@ impl Dataset {
         }
         first.sort_unstable();
         second.sort_unstable();
-        let part = |indices: &[i64], share: f64| {
-            self.select(format!("{} ({:.0}%)", self.name(), 100.0 * share), indices)
-        };
+        let part =
+            |indices: &[i64], share: f64| self.select(format!("{} ({:.0}%)", self.name(), 100.0 * share), indices);
         Ok((part(&first, fraction)?, part(&second, 1.0 - fraction)?))
     }
 }

@@ -74,7 +74,12 @@ impl Nearest {
         if self.labels.f_min()?.f_int64_value(&[])? < 0 {
             return Err(Error::argument("labels", -1, "accuracy needs images that all have a label"));
         }
-        Ok(self.labels.f_eq_tensor(&self.neighbour_labels)?.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?.f_double_value(&[])?)
+        Ok(self
+            .labels
+            .f_eq_tensor(&self.neighbour_labels)?
+            .f_to_kind(Kind::Double)?
+            .f_mean(Kind::Double)?
+            .f_double_value(&[])?)
     }
 }
 
@@ -129,7 +134,10 @@ impl Show for Nearest {
             images.push(self.images.f_narrow(0, start, width)?);
             images.push(self.neighbours.f_narrow(0, start, width)?);
             captions.extend((start..start + width).map(|i| name(labels[i as usize])));
-            captions.extend((start..start + width).map(|i| format!("{} at {:.2}", name(near[i as usize]), self.distances[i as usize])));
+            captions.extend(
+                (start..start + width)
+                    .map(|i| format!("{} at {:.2}", name(near[i as usize]), self.distances[i as usize])),
+            );
             rows.extend(["image".to_string(), "nearest".to_string()]);
         }
         let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));

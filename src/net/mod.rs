@@ -6,6 +6,7 @@ mod time;
 mod unet;
 mod unet_blocks;
 mod unet_builder;
+mod unet_layers;
 
 pub use parameters::Parameters;
 pub use unet::UNet;

@@ -33,7 +33,7 @@ impl Parameters {
     /// use noisebook::prelude::*;
     /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
     /// let (name, weight) = &unet.parameters().named()[0];
-    /// assert_eq!((name.as_str(), weight.size()), ("conv_in.weight", vec![8, 1, 3, 3]));
+    /// assert_eq!((name.as_str(), weight.size()), ("time.0.weight", vec![32, 8]));
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -59,7 +59,11 @@ impl Parameters {
         let mut parts = Vec::with_capacity(leaves.len());
         for (gradient, leaf) in gradients.iter().zip(&leaves) {
             // A layer that the loss does not reach (labels without an embedding, say) has no gradient.
-            parts.push(if gradient.defined() { gradient.f_reshape([-1])? } else { leaf.f_zeros_like()?.f_reshape([-1])? });
+            parts.push(if gradient.defined() {
+                gradient.f_reshape([-1])?
+            } else {
+                leaf.f_zeros_like()?.f_reshape([-1])?
+            });
         }
         Ok(Tensor::f_cat(&parts, 0)?)
     }
@@ -127,7 +131,8 @@ impl Initializer {
         if self.named.is_empty() {
             return Err(Error::argument("network", "no layers", "a network needs at least one weight"));
         }
-        let parts: Vec<Tensor> = self.named.iter().map(|(_, tensor)| tensor.f_reshape([-1])).collect::<Result<_, _>>()?;
+        let parts: Vec<Tensor> =
+            self.named.iter().map(|(_, tensor)| tensor.f_reshape([-1])).collect::<Result<_, _>>()?;
         let flat = Tensor::f_cat(&parts, 0)?.f_to_device(device)?;
         let mut named = self.named;
         let mut start = 0;

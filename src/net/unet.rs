@@ -1,11 +1,10 @@
 //! The U-Net of Ho et al. 2020, at any size.
 
-use super::layers::{Conv2d, Embedding, GroupNorm, Linear};
+use super::Network;
 use super::parameters::{Initializer, Parameters};
 use super::time::sinusoidal;
-use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
 use super::unet_builder::UNetBuilder;
-use super::Network;
+use super::unet_layers::{Layers, Row};
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show, Table, grouped};
 use crate::{Error, Result};
@@ -37,24 +36,7 @@ struct Inner {
     config: UNetBuilder,
     parameters: Parameters,
     summary: Vec<Row>,
-    conv_in: Conv2d,
-    time1: Linear,
-    time2: Linear,
-    classes: Option<Embedding>,
-    down: Vec<(Vec<Block>, Option<Conv2d>)>,
-    middle: (Block, ResBlock),
-    up: Vec<(Vec<Block>, Option<Upsample>)>,
-    norm_out: GroupNorm,
-    conv_out: Conv2d,
-}
-
-/// One line of the summary.
-#[derive(Debug)]
-struct Row {
-    name: String,
-    what: &'static str,
-    shape: String,
-    parameters: usize,
+    layers: Layers,
 }
 
 impl UNet {
@@ -75,113 +57,19 @@ impl UNet {
     }
 
     pub(super) fn from_valid(config: UNetBuilder) -> Result<Self> {
-        let mut make = Maker { init: Initializer::new(config.seed), summary: Vec::new(), config: &config };
-        let base = config.base_channels;
-        let width = Width { embedding: 4 * base, groups: config.groups, heads: config.heads };
-
-        let time1 = make.layer("time.0", "linear", None, |init| Linear::new(init, "time.0", base, width.embedding))?;
-        let time2 =
-            make.layer("time.1", "linear", None, |init| Linear::new(init, "time.1", width.embedding, width.embedding))?;
-        let classes = match config.classes {
-            None => None,
-            Some(count) => Some(make.layer("classes", "embedding", None, |init| {
-                Embedding::new(init, "classes", count + 1, width.embedding)
-            })?),
-        };
-        let full = Some((base, config.image_size));
-        let conv_in =
-            make.layer("conv_in", "conv 3x3", full, |init| Conv2d::new(init, "conv_in", config.channels, base, 3))?;
-
-        let resolutions = config.resolutions();
-        let mut channels = base;
-        let mut skips = vec![base];
-        let mut down = Vec::new();
-        for (level, (&size, mult)) in resolutions.iter().zip(&config.channel_mults).enumerate() {
-            let mut blocks = Vec::new();
-            for block in 0..config.blocks {
-                blocks.push(make.block(&format!("down.{level}.{block}"), channels, base * mult, size, width)?);
-                channels = base * mult;
-                skips.push(channels);
-            }
-            let halve = if level + 1 == resolutions.len() {
-                None
-            } else {
-                skips.push(channels);
-                let name = format!("down.{level}.halve");
-                let at = Some((channels, size / 2));
-                Some(make.layer(&name, "conv 3x3, stride 2", at, |init| {
-                    Ok(Conv2d::new(init, &name, channels, channels, 3)?.stride(2))
-                })?)
-            };
-            down.push((blocks, halve));
-        }
-
-        let coarsest = config.image_size >> (resolutions.len() - 1);
-        let at = Some((channels, coarsest));
-        let middle_first = Block {
-            residual: make
-                .layer("middle.0", "residual", at, |init| ResBlock::new(init, "middle.0", channels, channels, width))?,
-            attention: Some(make.layer("middle.attention", "attention", at, |init| {
-                Attention::new(init, "middle.attention", channels, width)
-            })?),
-        };
-        let middle_last =
-            make.layer("middle.1", "residual", at, |init| ResBlock::new(init, "middle.1", channels, channels, width))?;
-
-        let mut up = Vec::new();
-        for (level, (&size, mult)) in resolutions.iter().zip(&config.channel_mults).enumerate().rev() {
-            let mut blocks = Vec::new();
-            for block in 0..=config.blocks {
-                // Each way down pushed one skip more than it has blocks, and conv_in one: there is one for every block.
-                let skip = skips.pop().unwrap_or(0);
-                blocks.push(make.block(&format!("up.{level}.{block}"), channels + skip, base * mult, size, width)?);
-                channels = base * mult;
-            }
-            let double = if level == 0 {
-                None
-            } else {
-                let name = format!("up.{level}.double");
-                let at = Some((channels, 2 * size));
-                Some(make.layer(&name, "nearest, conv 3x3", at, |init| {
-                    Ok(Upsample(Conv2d::new(init, &name, channels, channels, 3)?))
-                })?)
-            };
-            up.push((blocks, double));
-        }
-
-        let norm_out =
-            make.layer("norm_out", "group norm", full, |init| GroupNorm::new(init, "norm_out", config.groups, base))?;
-        let out = Some((config.channels, config.image_size));
-        let conv_out =
-            make.layer("conv_out", "conv 3x3", out, |init| Conv2d::zero(init, "conv_out", base, config.channels, 3))?;
-
-        let Maker { init, summary, .. } = make;
+        let mut init = Initializer::new(config.seed);
+        let (layers, summary) = Layers::new(&config, &mut init)?;
         let parameters = init.finish(config.device_or_best())?;
-        let middle = (middle_first, middle_last);
-        let inner = Inner {
-            config,
-            parameters,
-            summary,
-            conv_in,
-            time1,
-            time2,
-            classes,
-            down,
-            middle,
-            up,
-            norm_out,
-            conv_out,
-        };
-        Ok(Self { inner: Rc::new(inner) })
+        Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 
     /// The vector that tells every block the time and the class, its SiLU done.
     fn embedding(&self, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        let net = &*self.inner;
+        let (config, layers) = (&self.inner.config, &self.inner.layers);
         let times: Vec<f64> = levels.times().iter().map(|t| 1_000.0 * t).collect();
-        let time = sinusoidal(&times, net.config.base_channels, self.device())?;
-        let mut embedding = net.time2.forward(&net.time1.forward(&time)?.f_silu()?)?;
-        match (&net.classes, net.config.classes, labels) {
+        let time = sinusoidal(&times, config.base_channels, self.device())?;
+        let mut embedding = layers.time.1.forward(&layers.time.0.forward(&time)?.f_silu()?)?;
+        match (&layers.classes, config.classes, labels) {
             (Some(classes), Some(count), labels) => {
                 let null = Tensor::f_full([levels.len() as i64], count, (Kind::Int64, self.device()))?;
                 let indices = match labels {
@@ -224,7 +112,7 @@ impl UNet {
 impl Network for UNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
         self.check_input(x, levels, labels)?;
-        let net = &*self.inner;
+        let net = &self.inner.layers;
         let embedding = self.embedding(levels, labels)?;
         let mut x = net.conv_in.forward(&x.f_to_device(self.device())?)?;
         let mut skips = vec![x.shallow_clone()];
@@ -269,45 +157,6 @@ impl Network for UNet {
 
     fn copy_network(&self) -> Result<Rc<dyn Network>> {
         Ok(Rc::new(self.copy()?))
-    }
-}
-
-/// Builds layers and writes a line of the summary for each.
-struct Maker<'a> {
-    init: Initializer,
-    summary: Vec<Row>,
-    config: &'a UNetBuilder,
-}
-
-impl Maker<'_> {
-    /// `at` is the output's channels and size, where it is an image.
-    fn layer<T>(
-        &mut self,
-        name: &str,
-        what: &'static str,
-        at: Option<(i64, i64)>,
-        build: impl FnOnce(&mut Initializer) -> Result<T>,
-    ) -> Result<T> {
-        let before = self.init.count();
-        let layer = build(&mut self.init)?;
-        let shape = match at {
-            Some((channels, size)) => format!("{channels} x {size} x {size}"),
-            None => format!("{}", 4 * self.config.base_channels),
-        };
-        self.summary.push(Row { name: name.to_string(), what, shape, parameters: self.init.count() - before });
-        Ok(layer)
-    }
-
-    fn block(&mut self, name: &str, from: i64, to: i64, size: i64, width: Width) -> Result<Block> {
-        let residual =
-            self.layer(name, "residual", Some((to, size)), |init| ResBlock::new(init, name, from, to, width))?;
-        if !self.config.attention_at.contains(&size) {
-            return Ok(Block { residual, attention: None });
-        }
-        let name = format!("{name}.attention");
-        let attention =
-            self.layer(&name, "attention", Some((to, size)), |init| Attention::new(init, &name, to, width))?;
-        Ok(Block { residual, attention: Some(attention) })
     }
 }
 

@@ -77,16 +77,8 @@ impl Attention {
         // batch x tokens x (3 heads width) -> 3 of batch x heads x tokens x width
         let qkv = self.qkv.forward(&tokens)?.f_view([batch, height * width, 3, self.heads, channels / self.heads])?;
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?;
-        let mixed = Tensor::f_scaled_dot_product_attention(
-            &qkv[0],
-            &qkv[1],
-            &qkv[2],
-            None::<Tensor>,
-            0.0,
-            false,
-            None,
-            false,
-        )?;
+        let mixed =
+            Tensor::f_scaled_dot_product_attention(&qkv[0], &qkv[1], &qkv[2], None::<Tensor>, 0.0, false, None, false)?;
         let mixed = mixed.f_transpose(1, 2)?.f_reshape([batch, height * width, channels])?;
         let out = self.out.forward(&mixed)?.f_transpose(1, 2)?.f_reshape([batch, channels, height, width])?;
         Ok(x.f_add(&out)?)

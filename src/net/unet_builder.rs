@@ -179,10 +179,15 @@ impl UNetBuilder {
             return Err(Error::argument("base_channels", self.base_channels, rule));
         }
         if self.base_channels % 2 != 0 {
-            return Err(Error::argument("base_channels", self.base_channels, "must be even, for its sines and cosines of time"));
+            return Err(Error::argument(
+                "base_channels",
+                self.base_channels,
+                "must be even, for its sines and cosines of time",
+            ));
         }
         if let Some(mult) = mults.iter().find(|&mult| self.base_channels * mult % self.heads != 0) {
-            let rule = format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
+            let rule =
+                format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
             return Err(Error::argument("heads", self.heads, rule));
         }
         let resolutions = self.resolutions();

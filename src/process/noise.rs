@@ -78,7 +78,6 @@ pub struct Strip {
 
 impl Strip {
     /// The noised images, one a level: N x C x H x W.
-    #[must_use]
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
@@ -97,7 +96,10 @@ impl Show for Strip {
             let alpha = self.schedule.alpha(self.schedule.time(level)?);
             captions.push(format!("{level}: {:.0}%", 100.0 * alpha * alpha));
         }
-        let title = format!("Noised in one jump, {} schedule: level, and share of the image's variance left", self.schedule.name());
+        let title = format!(
+            "Noised in one jump, {} schedule: level, and share of the image's variance left",
+            self.schedule.name()
+        );
         Grid::new(&self.images)?.columns(self.levels.len().min(8)).captions(captions).title(title).bundle()
     }
 }

@@ -42,10 +42,11 @@ mod tests {
         let ddim = Ddim { eta: 1.0 };
         for times in [(1.0, 0.999), (0.5, 0.4), (0.002, 0.001), (0.001, 0.0)] {
             let (c_0, c_x, variance) = posterior(&schedule, times.0, times.1);
-            let step = |xt, x0, z| {
-                ddim.update(&schedule, &one(xt), &one(x0), &one(z), times).unwrap().double_value(&[0])
-            };
-            for (value, expected) in [(step(0.0, 1.0, 0.0), c_0), (step(1.0, 0.0, 0.0), c_x), (step(0.0, 0.0, 1.0), variance.sqrt())] {
+            let step =
+                |xt, x0, z| ddim.update(&schedule, &one(xt), &one(x0), &one(z), times).unwrap().double_value(&[0]);
+            for (value, expected) in
+                [(step(0.0, 1.0, 0.0), c_0), (step(1.0, 0.0, 0.0), c_x), (step(0.0, 0.0, 1.0), variance.sqrt())]
+            {
                 assert!((value - expected).abs() < 1e-9, "{times:?}: {value} is not {expected}");
             }
         }

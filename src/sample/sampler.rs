@@ -162,7 +162,11 @@ impl Sampler {
             Method::Ddim { steps, .. } => steps,
         };
         if !(1..=levels).contains(&steps) {
-            return Err(Error::argument("steps", steps, format!("this schedule has {levels} levels: take 1 to {levels} steps")));
+            return Err(Error::argument(
+                "steps",
+                steps,
+                format!("this schedule has {levels} levels: take 1 to {levels} steps"),
+            ));
         }
         // levels (1 - k/steps), rounded: the number of the level, and 0 for the data.
         let level = |k: usize| (levels as f64 * (steps - k) as f64 / steps as f64).round();
@@ -177,7 +181,11 @@ impl Sampler {
             return Err(Error::argument("guidance_scale", self.guidance_scale, "must be a finite number"));
         }
         if self.guidance_scale != 1.0 && self.labels.is_none() {
-            return Err(Error::argument("guidance_scale", self.guidance_scale, "guidance needs labels: add .labels(0..10)"));
+            return Err(Error::argument(
+                "guidance_scale",
+                self.guidance_scale,
+                "guidance needs labels: add .labels(0..10)",
+            ));
         }
         if let Method::Ddim { eta, .. } = self.method
             && !(0.0..=1.0).contains(&eta)
@@ -197,7 +205,11 @@ impl Sampler {
             return Err(Error::argument("labels", format!("{labels:?}"), "this model was built without classes"));
         };
         if let Some(unknown) = labels.iter().find(|label| !(0..classes).contains(label)) {
-            return Err(Error::argument("label", unknown, format!("this model knows the classes 0 to {}", classes - 1)));
+            return Err(Error::argument(
+                "label",
+                unknown,
+                format!("this model knows the classes 0 to {}", classes - 1),
+            ));
         }
         let count = self.count.unwrap_or(labels.len());
         Ok(Some(labels.iter().copied().cycle().take(count).collect()))
@@ -247,7 +259,8 @@ mod tests {
         let model = gaussians(1_000);
         for sampler in [Sampler::ddpm(), Sampler::ddim(200), Sampler::ddim(200).eta(1.0)] {
             let sampler = sampler.clip(false).labels([0, 1]).count(40);
-            let (x, guided) = (sampler.sample(&model).unwrap(), sampler.clone().guidance_scale(2.0).sample(&model).unwrap());
+            let (x, guided) =
+                (sampler.sample(&model).unwrap(), sampler.clone().guidance_scale(2.0).sample(&model).unwrap());
             for (class, mean) in [(0, 0.5), (1, -0.25)] {
                 let of_class = Tensor::from_slice(&(0..20).map(|i| 2 * i + class).collect::<Vec<i64>>());
                 // 20 x 256 values: the mean's standard error is 0.0042, the deviation's 0.003; DDIM's own error is below.

@@ -60,13 +60,11 @@ impl Samples {
     }
 
     /// The samples: N x C x H x W, float32, on the CPU.
-    #[must_use]
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
 
     /// The labels that were asked for (N, int64); all -1 where none were.
-    #[must_use]
     pub fn labels(&self) -> Tensor {
         match &self.labels {
             Some(labels) => labels.shallow_clone(),
@@ -106,6 +104,8 @@ impl Samples {
 
 impl Show for Samples {
     fn bundle(&self) -> Result<Bundle> {
-        samples_grid(&self.images, self.labels.as_ref())?.title(format!("{} samples, seed {}", self.len(), self.seed)).bundle()
+        samples_grid(&self.images, self.labels.as_ref())?
+            .title(format!("{} samples, seed {}", self.len(), self.seed))
+            .bundle()
     }
 }

@@ -3,8 +3,8 @@
 use super::figure::{Charts, live_figure};
 use super::steps::TrainSteps;
 use crate::Result;
-use crate::diffusion::Diffusion;
 use crate::denoiser::Denoiser;
+use crate::diffusion::Diffusion;
 use crate::sample::Sampler;
 use crate::show::{Bundle, Live, Show, interrupted};
 use std::time::{Duration, Instant};

@@ -89,7 +89,8 @@ impl TrainSteps {
         let began = Instant::now();
         let (images, labels) = self.batch()?;
         let model = &self.trainer.model;
-        let Evaluation { loss, xt, x0, levels } = model.evaluate(&images, &labels, self.trainer.seed, self.index as u64)?;
+        let Evaluation { loss, xt, x0, levels } =
+            model.evaluate(&images, &labels, self.trainer.seed, self.index as u64)?;
         let network = model.network();
         let gradient = network.parameters().gradient(&loss)?;
         let (loss, norm) = (loss.f_double_value(&[])?, gradient.f_norm()?.f_double_value(&[])?);
@@ -182,7 +183,10 @@ mod tests {
         let mut steps = trainer.batch_size(9).iter(&half).unwrap();
         assert_eq!(steps.steps_an_epoch(), 10);
         let epoch = |steps: &mut TrainSteps| -> Vec<Tensor> {
-            steps.take(10).map(|step| step.unwrap().images.sum_dim_intlist([1i64, 2, 3].as_slice(), false, tch::Kind::Double)).collect()
+            steps
+                .take(10)
+                .map(|step| step.unwrap().images.sum_dim_intlist([1i64, 2, 3].as_slice(), false, tch::Kind::Double))
+                .collect()
         };
         let (first, second) = (Tensor::cat(&epoch(&mut steps), 0), Tensor::cat(&epoch(&mut steps), 0));
         assert_ne!(first, second);

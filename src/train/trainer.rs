@@ -192,10 +192,7 @@ mod tests {
         assert_eq!(said(trainer().label_dropout(1.1)), "label_dropout = 1.1: must lie in [0, 1]");
         assert_eq!(said(trainer().clip_norm(f64::NAN)), "clip_norm = NaN: must be above 0");
         assert_eq!(said(trainer().weight_decay(-1.0)), "weight_decay = -1: must be at least 0");
-        assert_eq!(
-            said(Trainer::new(&model(Some(9), 8))),
-            "label = 9: the classes are 0 to 8, and -1 is no label"
-        );
+        assert_eq!(said(Trainer::new(&model(Some(9), 8))), "label = 9: the classes are 0 to 8, and -1 is no label");
         assert_eq!(
             said(Trainer::new(&model(None, 16))),
             "data set = [1, 8, 8]: this model takes images of 1 x 16 x 16"

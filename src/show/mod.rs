@@ -129,3 +129,8 @@ pub fn clear_output() -> Result<()> {
 pub fn interrupted() -> bool {
     Outlet::detect().interrupted()
 }
+
+/// A count with commas between thousands: 1,797.
+pub(crate) fn grouped(count: usize) -> String {
+    axis::grouped(&count.to_string())
+}

@@ -1,6 +1,6 @@
 //! Lines and points over two axes.
 
-use super::axis::{Axis, Scale, grouped};
+use super::axis::{Axis, Scale};
 use super::look::{Drawing, PAGE_WIDTH};
 use super::{Bundle, Show, plot};
 use crate::{Error, Result};
@@ -175,6 +175,24 @@ impl Chart {
         Ok(Drawing { width, height, body, text, alternative }.titled(&self.title))
     }
 
+    /// The two axes, with ticks for a plot of this size.
+    pub(super) fn axes(&self, width: f64, height: f64) -> (Axis, Axis) {
+        let drawn = || {
+            self.series
+                .iter()
+                .flat_map(|series| series.xs.iter().zip(series.ys.iter()))
+                .filter_map(|(&x, &y)| Some((self.x_scale.place(x)?, self.y_scale.place(y)?)))
+        };
+        let only_lines = self.series.iter().all(|series| series.style == Style::Line);
+        let (across, up) = ((width / 75.0) as usize, (height / 36.0) as usize);
+        let x = Axis::around(self.x_scale, drawn().map(|place| place.0), if only_lines { 0.0 } else { 0.03 }, across);
+        let y = match self.y_range.map(|(low, high)| (self.y_scale.place(low), self.y_scale.place(high))) {
+            Some((Some(low), Some(high))) => Axis::new(self.y_scale, low, high, up),
+            _ => Axis::around(self.y_scale, drawn().map(|place| place.1), 0.04, up),
+        };
+        (x, y)
+    }
+
     fn check(&self) -> Result<()> {
         if self.series.len() > MOST_SERIES {
             let rule = format!("a chart has {MOST_SERIES} series at most: more cannot be told apart");
@@ -209,67 +227,6 @@ impl Chart {
             }
         }
         Ok(())
-    }
-
-    fn in_words(&self) -> String {
-        let named = |label: &str, other: &str| if label.is_empty() { other.to_string() } else { label.to_string() };
-        let log = |scale: Scale| if scale == Scale::Log { " (logarithmic)" } else { "" };
-        let (x, y) = (named(&self.x_label, "x"), named(&self.y_label, "y"));
-        let mut lines = vec![format!("{y}{} against {x}{}", log(self.y_scale), log(self.x_scale))];
-        lines.extend(self.series.iter().map(|series| series.in_words(self.y_scale)));
-        lines.join("\n")
-    }
-}
-
-impl Series {
-    fn in_words(&self, scale: Scale) -> String {
-        let shown: Vec<f64> = self.ys.iter().copied().filter(|&y| scale.place(y).is_some()).collect();
-        let count = grouped(&self.ys.len().to_string());
-        let name = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
-        let gaps = match self.ys.len() - shown.len() {
-            0 => String::new(),
-            gaps => format!(", {} of them not drawn", grouped(&gaps.to_string())),
-        };
-        let (Some(&first), Some(&last)) = (shown.first(), shown.last()) else {
-            return format!("{name}{count} points{gaps}");
-        };
-        let (low, high) = shown.iter().fold((first, first), |(low, high), &y| (low.min(y), high.max(y)));
-        let way = match self.style {
-            Style::Line => format!(", from {} to {}", digits(first), digits(last)),
-            Style::Points => String::new(),
-        };
-        format!("{name}{count} points{way}, lowest {}, highest {}{gaps}", digits(low), digits(high))
-    }
-}
-
-/// Four significant digits at most.
-pub(super) fn digits(value: f64) -> String {
-    let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
-    if !(-4.0..6.0).contains(&size) {
-        return format!("{value:.3e}");
-    }
-    let decimals = (3.0 - size).max(0.0) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { grouped(&text) }
-}
-
-impl Chart {
-    /// The two axes, with ticks for a plot of this size.
-    pub(super) fn axes(&self, width: f64, height: f64) -> (Axis, Axis) {
-        let drawn = || {
-            self.series
-                .iter()
-                .flat_map(|series| series.xs.iter().zip(series.ys.iter()))
-                .filter_map(|(&x, &y)| Some((self.x_scale.place(x)?, self.y_scale.place(y)?)))
-        };
-        let only_lines = self.series.iter().all(|series| series.style == Style::Line);
-        let (across, up) = ((width / 75.0) as usize, (height / 36.0) as usize);
-        let x = Axis::around(self.x_scale, drawn().map(|place| place.0), if only_lines { 0.0 } else { 0.03 }, across);
-        let y = match self.y_range.map(|(low, high)| (self.y_scale.place(low), self.y_scale.place(high))) {
-            Some((Some(low), Some(high))) => Axis::new(self.y_scale, low, high, up),
-            _ => Axis::around(self.y_scale, drawn().map(|place| place.1), 0.04, up),
-        };
-        (x, y)
     }
 }
 
@@ -361,11 +318,5 @@ mod tests {
         assert_eq!(refusal(&chart.clone().size(0, 9)), "size = 0 x 9: from 160 x 100 to 4000 x 4000 pixels");
         let seven = (0..7).fold(chart, |chart, _| chart.line("", &[0.0], &[0.0]));
         assert_eq!(refusal(&seven), "series = 7: a chart has 6 series at most: more cannot be told apart");
-    }
-
-    #[test]
-    fn numbers_have_four_digits() {
-        let written = [0.0, 1.0, 0.01, 12_345.6, 0.000_123_456, 1e-9, -2.5].map(digits);
-        assert_eq!(written, ["0", "1", "0.01", "12,346", "0.0001235", "1.000e-9", "-2.5"]);
     }
 }

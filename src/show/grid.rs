@@ -1,8 +1,9 @@
 //! Images in rows and columns, with captions.
 
 use super::axis::grouped;
-use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, shorten, text, text_width};
+use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, text, text_width};
 use super::mosaic::{Layout, Tiles};
+use super::sheet::{CAPTION_LINE, DENSITY, Sheet};
 use super::{Bundle, Show, pixels};
 use crate::{Error, Result};
 use base64::Engine;
@@ -11,15 +12,8 @@ use std::sync::Arc;
 use tch::Tensor;
 
 /// More images than this are a crowd: a sample of them is shown.
-pub(super) const MOST_IMAGES: usize = 100;
+const MOST_IMAGES: usize = 100;
 
-/// The PNG has this many pixels for one of the page's, so that it is sharp on dense screens.
-const DENSITY: usize = 2;
-
-const GAP: f64 = 4.0;
-const CAPTION_LINE: f64 = 17.0;
-const WIDEST_CAPTION: f64 = 110.0;
-const WIDEST_ROW_LABEL: f64 = 130.0;
 const LARGEST_SCALE: u32 = 64;
 const MOST_PIXELS: usize = 50_000_000;
 
@@ -35,7 +29,7 @@ const MOST_PIXELS: usize = 50_000_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Grid {
-    tiles: Arc<Tiles>,
+    pub(super) tiles: Arc<Tiles>,
     /// How many images there were, and which of them are shown.
     total: usize,
     shown: Arc<[usize]>,
@@ -43,11 +37,11 @@ pub struct Grid {
     height: i64,
     width: i64,
     not_finite: usize,
-    columns: Option<usize>,
+    pub(super) columns: Option<usize>,
     captions: Option<Vec<String>>,
-    row_labels: Vec<String>,
+    pub(super) row_labels: Vec<String>,
     title: String,
-    scale: Option<u32>,
+    pub(super) scale: Option<u32>,
 }
 
 impl Grid {
@@ -251,76 +245,10 @@ impl Grid {
         lines.join("\n")
     }
 
-    fn shown_captions(&self) -> Vec<&str> {
+    pub(super) fn shown_captions(&self) -> Vec<&str> {
         let Some(captions) = &self.captions else { return Vec::new() };
         self.shown.iter().filter_map(|&index| captions.get(index)).map(String::as_str).collect()
     }
-}
-
-/// Where everything of a grid lies on the page.
-struct Sheet {
-    layout: Layout,
-    left: f64,
-    right: f64,
-    captions: String,
-    row_labels: String,
-}
-
-impl Sheet {
-    fn new(grid: &Grid, available: f64) -> Self {
-        let (count, tile) = (grid.tiles.count, (grid.tiles.width, grid.tiles.height));
-        let enlarged = enlarged(count, tile, grid.scale);
-        let (width, height) = (size(tile.0, enlarged), size(tile.1, enlarged));
-        let captions = grid.shown_captions();
-        let widest = |labels: &mut dyn Iterator<Item = &str>, most: f64| {
-            labels.map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max).min(most)
-        };
-        let caption_width = widest(&mut captions.iter().copied(), WIDEST_CAPTION.max(width));
-        let label_width = widest(&mut grid.row_labels.iter().map(String::as_str), WIDEST_ROW_LABEL);
-        let cell = width.max(caption_width + 4.0 * f64::from(u8::from(caption_width > 0.0)));
-        let pitch = (cell + GAP).ceil();
-        let pitch_y = (height + GAP + if captions.is_empty() { 0.0 } else { CAPTION_LINE }).ceil();
-        let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
-        let left = (labels + (cell - width) / 2.0).round();
-        let fitting = ((available - labels + GAP) / pitch).floor().max(1.0) as usize;
-        let columns = grid.columns.unwrap_or_else(|| columns(count, fitting));
-
-        let mut text_below = String::new();
-        for (index, caption) in captions.iter().enumerate() {
-            let x = left + (index % columns) as f64 * pitch + width / 2.0;
-            let y = (index / columns) as f64 * pitch_y + height + LABEL_SIZE + 1.0;
-            text_below += &text(x, y, "middle", &shorten(caption, cell, LABEL_SIZE));
-        }
-        let mut text_beside = String::new();
-        for (row, label) in grid.row_labels.iter().enumerate() {
-            let y = row as f64 * pitch_y + height / 2.0 + 4.0;
-            text_beside += &text(labels - 8.0, y, "end", &shorten(label, WIDEST_ROW_LABEL, LABEL_SIZE));
-        }
-        let layout =
-            Layout { columns, enlarged, pitch_x: pitch as usize * DENSITY, pitch_y: pitch_y as usize * DENSITY };
-        let right = labels + (columns.min(count) as f64) * pitch - GAP;
-        Self { layout, left, right, captions: text_below, row_labels: text_beside }
-    }
-}
-
-fn size(pixels: usize, enlarged: usize) -> f64 {
-    (pixels * enlarged) as f64 / DENSITY as f64
-}
-
-/// How many pixels of the PNG a pixel of an image takes: few images are drawn larger than many.
-fn enlarged(count: usize, (width, height): (usize, usize), scale: Option<u32>) -> usize {
-    if let Some(scale) = scale {
-        return scale as usize * DENSITY;
-    }
-    let wanted = match count {
-        1 => 128,
-        2..=6 => 96,
-        _ => 58,
-    };
-    let side = width.max(height);
-    let times = (wanted * DENSITY + side / 2) / side;
-    // A multiple of the density keeps the pixels equal on screens that are not dense.
-    if times < DENSITY { 1 } else { (times + DENSITY / 2) / DENSITY * DENSITY }
 }
 
 /// The longest side of an image that is drawn as it is.
@@ -330,12 +258,6 @@ fn largest(count: usize) -> usize {
         2..=6 => 384,
         _ => 192,
     }
-}
-
-/// Full rows where that can be, of ten images or a few less.
-fn columns(count: usize, fitting: usize) -> usize {
-    let most = fitting.min(10).min(count).max(1);
-    (most.div_ceil(2)..=most).rev().find(|columns| count.is_multiple_of(*columns)).unwrap_or(most)
 }
 
 /// At most `most` of `total` numbers from 0, evenly spaced, the first and the last among them.
@@ -403,23 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_full_where_that_can_be() {
-        assert_eq!(
-            [1, 5, 10, 12, 13, 16, 20, 64, 80, 100].map(|count| columns(count, 12)),
-            [1, 5, 10, 6, 10, 8, 10, 8, 10, 10]
-        );
-        assert_eq!(columns(64, 3), 2);
+    fn a_sample_keeps_the_first_and_the_last() {
         assert_eq!(evenly(5, 100), [0, 1, 2, 3, 4]);
         assert_eq!(evenly(1_000, 4), [0, 333, 666, 999]);
-    }
-
-    #[test]
-    fn images_are_of_a_size_that_one_can_see() {
-        for side in [1, 4, 8, 16, 28, 32, 64] {
-            let shown = size(side, enlarged(64, (side, side), None));
-            assert!((40.0..=70.0).contains(&shown), "{side}: {shown}");
-        }
-        assert_eq!(size(256, enlarged(64, (256, 192), None)), 128.0);
     }
 
     #[test]

@@ -11,13 +11,16 @@ pub mod frame;
 mod grid;
 mod live;
 mod look;
+mod message;
 mod mosaic;
 mod outlet;
 mod pixels;
 mod plot;
+mod sheet;
 mod table;
 mod tensor;
 mod trace;
+mod words;
 
 use crate::{Error, Result};
 use frame::MessageKind;

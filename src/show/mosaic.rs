@@ -68,7 +68,7 @@ impl Tiles {
         let (width, height) = self.size(layout);
         let colours = if self.channels == 2 { ExtendedColorType::La8 } else { ExtendedColorType::Rgba8 };
         let mut bytes = Vec::new();
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Up)
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Level(1), FilterType::Up)
             .write_image(&self.mosaic(layout), width as u32, height as u32, colours)
             .map_err(Error::display)?;
         Ok(bytes)

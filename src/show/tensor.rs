@@ -92,7 +92,7 @@ fn digits(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "NaN".into() } else { value.to_string() };
     }
-    super::chart::digits(value)
+    super::words::digits(value)
 }
 
 #[cfg(test)]

@@ -1,2 +1,4 @@
 //! x
-fn main() { evcxr::runtime_hook(); }
+fn main() {
+    evcxr::runtime_hook();
+}

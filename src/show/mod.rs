@@ -1,1 +1,113 @@
-//! How values draw themselves.
+//! Values that draw themselves: bundles of MIME types, and the parts of pictures that the other modules use.
+//!
+//! A type that implements [`Show`] is drawn when it ends a cell, and by `value.show()?` in the middle of one. Where the
+//! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
+
+mod bundle;
+pub mod frame;
+mod live;
+mod outlet;
+
+use crate::{Error, Result};
+use frame::MessageKind;
+use outlet::Outlet;
+
+pub use bundle::Bundle;
+pub use live::Live;
+
+/// A value that draws itself.
+///
+/// ```
+/// use noisebook::show::{Bundle, Show};
+///
+/// struct Coin(bool);
+///
+/// impl Show for Coin {
+///     fn bundle(&self) -> Result<Bundle, noisebook::Error> {
+///         Ok(Bundle::text(if self.0 { "heads" } else { "tails" }))
+///     }
+/// }
+///
+/// assert_eq!(Coin(true).bundle()?.plain_text(), "heads");
+/// Coin(false).show()?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+pub trait Show {
+    /// What the value looks like.
+    ///
+    /// ```
+    /// use noisebook::show::Show;
+    /// assert_eq!(Some(tch::Tensor::from(1.5_f32)).bundle()?.plain_text().lines().count(), 2);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn bundle(&self) -> Result<Bundle>;
+
+    /// Draws it now, in the middle of a cell.
+    ///
+    /// ```
+    /// use noisebook::show::{Bundle, Show};
+    /// Bundle::text("halfway").show()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn show(&self) -> Result<()> {
+        Outlet::detect().show(MessageKind::DisplayData, &self.bundle()?, None, &mut std::io::stdout())
+    }
+
+    /// Draws it as the value of a cell: the kernel calls this on a cell's last expression.
+    ///
+    /// ```
+    /// use noisebook::show::{Bundle, Show};
+    /// Bundle::text("the result").evcxr_display();
+    /// ```
+    fn evcxr_display(&self) {
+        let bundle = self.bundle().unwrap_or_else(|error| Bundle::text(error.to_string()));
+        let mut stdout = std::io::stdout();
+        if let Err(error) = Outlet::detect().show(MessageKind::ExecuteResult, &bundle, None, &mut stdout) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+impl Show for Bundle {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: Show> Show for Option<T> {
+    fn bundle(&self) -> Result<Bundle> {
+        match self {
+            Some(value) => value.bundle(),
+            None => Ok(Bundle::text("None: nothing is left")),
+        }
+    }
+}
+
+impl<T: Show> Show for Result<T, Error> {
+    fn bundle(&self) -> Result<Bundle> {
+        match self {
+            Ok(value) => value.bundle(),
+            Err(error) => Ok(Bundle::text(error.to_string())),
+        }
+    }
+}
+
+/// Takes away what the cell has shown so far; in a terminal nothing happens.
+///
+/// ```
+/// noisebook::show::clear_output()?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+pub fn clear_output() -> Result<()> {
+    Outlet::detect().clear(&mut std::io::stdout())
+}
+
+/// Whether somebody has asked the running cell to stop. Long loops look once a step, and keep what they have.
+///
+/// ```
+/// assert!(!noisebook::show::interrupted());
+/// ```
+#[must_use]
+pub fn interrupted() -> bool {
+    Outlet::detect().interrupted()
+}

@@ -69,10 +69,8 @@ pub unsafe fn set_up() {
 
 /// The values of the variables that builds depend on, to be used again with the same build.
 pub fn save(path: &Path) -> Result<()> {
-    let values: serde_json::Map<_, _> = BUILD_VARIABLES
-        .iter()
-        .filter_map(|name| Some(((*name).to_string(), env::var(name).ok()?.into())))
-        .collect();
+    let values: serde_json::Map<_, _> =
+        BUILD_VARIABLES.iter().filter_map(|name| Some(((*name).to_string(), env::var(name).ok()?.into()))).collect();
     std::fs::write(path, serde_json::Value::Object(values).to_string())?;
     Ok(())
 }

@@ -76,9 +76,8 @@ impl Link {
     /// Asks the running cell to stop.
     pub fn interrupt(&self) -> io::Result<()> {
         // SAFETY: the pointer and the length describe a constant.
-        let sent = unsafe {
-            libc::send(self.as_raw_fd(), INTERRUPT.as_ptr().cast(), INTERRUPT.len(), libc::MSG_DONTWAIT)
-        };
+        let sent =
+            unsafe { libc::send(self.as_raw_fd(), INTERRUPT.as_ptr().cast(), INTERRUPT.len(), libc::MSG_DONTWAIT) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
@@ -86,9 +85,8 @@ impl Link {
     pub fn forget_interrupts(&self) {
         let mut byte = [0_u8; 1];
         // SAFETY: the pointer and the length describe `byte`; the call does not wait.
-        while unsafe {
-            libc::recv(self.childs.as_raw_fd(), byte.as_mut_ptr().cast(), byte.len(), libc::MSG_DONTWAIT)
-        } > 0
+        while unsafe { libc::recv(self.childs.as_raw_fd(), byte.as_mut_ptr().cast(), byte.len(), libc::MSG_DONTWAIT) }
+            > 0
         {}
     }
 
@@ -104,9 +102,8 @@ impl Link {
         header.msg_control = space.as_mut_ptr().cast();
         header.msg_controllen = size_of::<[u64; 16]>() as _;
         // SAFETY: the header points at buffers of the lengths that it names, which live through the call.
-        let length = unsafe {
-            libc::recvmsg(self.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC)
-        };
+        let length =
+            unsafe { libc::recvmsg(self.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
         if length <= 0 {
             return None;
         }

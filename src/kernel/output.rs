@@ -12,19 +12,21 @@ use std::sync::{Arc, Mutex};
 /// libzmq allows a socket to change threads behind a full memory barrier, which the mutex is.
 #[derive(Clone)]
 pub struct Publisher {
-    socket: Arc<Mutex<zmq::Socket>>,
+    /// None where nobody listens: while a build is prepared.
+    socket: Option<Arc<Mutex<zmq::Socket>>>,
     signer: Signer,
     author: Author,
 }
 
 impl Publisher {
-    pub fn new(socket: zmq::Socket, signer: Signer, author: Author) -> Self {
-        Self { socket: Arc::new(Mutex::new(socket)), signer, author }
+    pub fn new(socket: Option<zmq::Socket>, signer: Signer, author: Author) -> Self {
+        Self { socket: socket.map(|socket| Arc::new(Mutex::new(socket))), signer, author }
     }
 
     pub fn publish(&self, parent: &Value, kind: &str, content: Value) {
-        let message: Message = self.author.broadcast(parent, kind, content);
-        if let Err(error) = lock(&self.socket).send_multipart(self.signer.encode(&message), 0) {
+        let Some(socket) = &self.socket else { return };
+        let message = self.author.broadcast(parent, kind, content);
+        if let Err(error) = lock(socket).send_multipart(self.signer.encode(&message), 0) {
             eprintln!("noisebook: a message of type {kind} was not sent: {error}");
         }
     }

@@ -34,6 +34,12 @@ pub struct Shared {
     pub pid: Mutex<Option<u32>>,
 }
 
+impl Shared {
+    pub fn new(output: Output) -> std::io::Result<Self> {
+        Ok(Self { link: Link::new()?, output, report: Mutex::default(), pid: Mutex::default() })
+    }
+}
+
 /// The pump's own state.
 pub struct Pump {
     shared: Arc<Shared>,

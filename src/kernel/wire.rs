@@ -20,7 +20,8 @@ impl Signer {
         if key.is_empty() {
             return Ok(Self { mac: None });
         }
-        let mac = Hmac::new_from_slice(key.as_bytes()).map_err(|error| format!("the connection file's key: {error}"))?;
+        let mac =
+            Hmac::new_from_slice(key.as_bytes()).map_err(|error| format!("the connection file's key: {error}"))?;
         Ok(Self { mac: Some(mac) })
     }
 

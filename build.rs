@@ -11,12 +11,20 @@ fn main() {
         println!("cargo::rustc-env=NOISEBOOK_LIBTORCH={libtorch}");
     }
     if std::env::var_os("CARGO_FEATURE_KERNEL").is_some() {
-        list_source();
+        let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+        write(&out.join("source.rs"), &list_source());
+        write(&out.join("bindings.rs"), &find_bindings(&out));
+    }
+}
+
+fn write(path: &Path, content: &str) {
+    if let Err(error) = std::fs::write(path, content) {
+        println!("cargo::error={}: {error}", path.display());
     }
 }
 
 /// Lists what Cargo.toml's `include` names, for `noisebook install`.
-fn list_source() {
+fn list_source() -> String {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
     let include = manifest.lines().find_map(|line| line.strip_prefix("include = [")).unwrap_or_default();
@@ -35,10 +43,27 @@ fn list_source() {
         let _ = writeln!(list, "({:?}, include_bytes!({:?})),", name.display().to_string(), file.display().to_string());
     }
     list.push_str("]\n");
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    if let Err(error) = std::fs::write(out.join("source.rs"), list) {
-        println!("cargo::error=the list of the crate's files could not be written: {error}");
-    }
+    list
+}
+
+/// Finds what torch-sys compiled from C++ for this build, so that the build of the cells need not compile it again.
+/// None where cargo keeps it elsewhere: then that build takes minutes longer.
+fn find_bindings(out: &Path) -> String {
+    let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
+    let folders =
+        out.ancestors().nth(2).and_then(|build| std::fs::read_dir(build).ok()).into_iter().flatten().flatten();
+    let newest = folders
+        .filter(|folder| folder.file_name().to_string_lossy().starts_with("torch-sys-"))
+        .filter_map(|folder| {
+            let archive = folder.path().join("out/libtch.a");
+            let output = std::fs::read_to_string(folder.path().join("output")).ok()?;
+            let same = output.lines().any(|line| line == format!("cargo:libtorch_lib={lib}"));
+            same.then_some((archive.metadata().ok()?.modified().ok()?, archive, output))
+        })
+        .max();
+    let Some((_, archive, output)) = newest else { return "None".to_string() };
+    let links: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("cargo:rustc-link-lib=")).collect();
+    format!("Some((include_bytes!({:?}), &{links:?}))", archive.display().to_string())
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {

@@ -11,20 +11,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Writes the wrapper, a shell script: a copy of this program would take longer to start than the work takes.
-pub fn write(path: &Path) -> Result<()> {
-    std::fs::write(path, script())?;
+///
+/// Cells will look for shared libraries in `folders`: evcxr moves what rustc has built, so a relative path would miss.
+pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
+    std::fs::write(path, script(folders))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn script() -> String {
+fn script(folders: &[&str]) -> String {
+    let paths: String = folders.iter().map(|folder| format!(" -C link-arg=-Wl,-rpath,'{folder}'")).collect();
     format!(
         r#"#!/bin/sh
 case " $* " in *" --crate-name ctx "*)
   sed -i \
     -e 's/^evcxr_variable_store$/{{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }}/' \
-    -e '/From<T> for EvcxrUserCodeError {{/,/EvcxrUserCodeError {{}}/ s/eprintln!("\([^"]*\)", error);/println!("\\nEVCXR_BEGIN_CONTENT {mime}\\n\1\\nEVCXR_END_CONTENT", error);/' \
-    src/lib.rs;;
+    -e '/From<T> for EvcxrUserCodeError {{/,/EvcxrUserCodeError {{}}/ s/eprintln!("\([^"]*\)", error);/println!("EVCXR_BEGIN_CONTENT {mime}\\n\1\\nEVCXR_END_CONTENT", error);/' \
+    src/lib.rs
+  exec "$@"{paths};;
 esac
 exec "$@"
 "#,
@@ -52,18 +56,19 @@ mod tests {
         };
         std::fs::write(&source, code("eprintln!(\"{}\", error);", "evcxr_variable_store")).unwrap();
         let wrapper = folder.path().join("wrapper");
-        write(&wrapper).unwrap();
+        write(&wrapper, &["/a b"]).unwrap();
         let run = |name| {
             let arguments = ["echo", "--crate-name", name, "src/lib.rs"];
             let output = Command::new(&wrapper).args(arguments).current_dir(folder.path()).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("--crate-name {name} src/lib.rs\n"));
-            std::fs::read_to_string(&source).unwrap()
+            (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(&source).unwrap())
         };
-        assert_eq!(run("other"), code("eprintln!(\"{}\", error);", "evcxr_variable_store"));
+        let unchanged = code("eprintln!(\"{}\", error);", "evcxr_variable_store");
+        assert_eq!(run("other"), ("--crate-name other src/lib.rs\n".to_string(), unchanged));
         let expected = code(
-            "println!(\"\\nEVCXR_BEGIN_CONTENT application/vnd.noisebook.error\\n{}\\nEVCXR_END_CONTENT\", error);",
+            "println!(\"EVCXR_BEGIN_CONTENT application/vnd.noisebook.error\\n{}\\nEVCXR_END_CONTENT\", error);",
             "{ let _ = ::std::io::Write::flush(&mut ::std::io::stdout()); evcxr_variable_store }",
         );
-        assert_eq!(run("ctx"), expected);
+        let arguments = "--crate-name ctx src/lib.rs -C link-arg=-Wl,-rpath,/a b\n";
+        assert_eq!(run("ctx"), (arguments.to_string(), expected));
     }
 }

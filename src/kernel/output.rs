@@ -24,7 +24,10 @@ impl Publisher {
     }
 
     pub fn publish(&self, parent: &Value, kind: &str, content: Value) {
-        let Some(socket) = &self.socket else { return };
+        let Some(socket) = &self.socket else {
+            // What goes wrong while a build is prepared belongs in the terminal.
+            return content.get("text").and_then(Value::as_str).map_or((), |text| eprint!("{text}"));
+        };
         let message = self.author.broadcast(parent, kind, content);
         if let Err(error) = lock(socket).send_multipart(self.signer.encode(&message), 0) {
             eprintln!("noisebook: a message of type {kind} was not sent: {error}");

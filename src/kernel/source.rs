@@ -1,10 +1,14 @@
-//! The crate's own source, inside the program: cells depend on a copy of it, so the clone may move or go.
+//! The crate's own source and its compiled bindings to libtorch, inside the program: cells depend on a copy of them, so
+//! the clone may move or go.
 
 use super::Result;
 use std::path::Path;
 
 /// Paths and contents, listed by build.rs.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/source.rs"));
+
+/// The archive `libtch.a` that torch-sys compiled, and what is linked with it, if build.rs found them.
+pub const BINDINGS: Option<(&[u8], &[&str])> = include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
 /// All files, in the order of their paths.
 pub fn files() -> &'static [(&'static str, &'static [u8])] {

@@ -5,6 +5,7 @@
 //!     crate/            a copy of this crate's source: what cells depend on
 //!     .cargo/           cargo's settings for everything below: quick cells, optimised dependencies
 //!     cell-rustc        see cell_rustc.rs
+//!     bindings/         torch-sys's C++ part, compiled already
 //!     template/         evcxr's build directory, with everything compiled
 //!     sessions/<pid>-*  clones of it, one a running kernel
 //!     ready             written last: the Rust and libtorch that the template is for
@@ -30,11 +31,8 @@ pub struct Warm {
 impl Warm {
     /// Finds the place: it is named by all that the build depends on, so that a change is noticed.
     pub fn locate() -> Result<Self> {
-        let rustc = Command::new("rustc").arg("-Vv").output().map_err(|error| {
-            format!("rustc was not found ({error}): cells are compiled, so Rust must be installed and on the PATH")
-        })?;
         let libtorch = environment::libtorch_lib().unwrap_or_default();
-        let toolchain = format!("{LAYOUT}\n{libtorch}\n{}", String::from_utf8_lossy(&rustc.stdout));
+        let toolchain = format!("{LAYOUT}\n{libtorch}\n{}", rustc(&["-Vv"])?);
         let mut hash = Sha256::new();
         hash.update(&toolchain);
         for (path, content) in source::files() {
@@ -83,9 +81,18 @@ impl Warm {
         fs::write(self.lock_file(), source::lock_file())?;
         environment::save(&self.environment())?;
         let wrapper = self.root.join("cell-rustc");
-        cell_rustc::write(&wrapper)?;
+        let standard_library = rustc(&["--print", "target-libdir"])?;
+        let folders = [standard_library.trim(), environment::libtorch_lib().unwrap_or_default()];
+        cell_rustc::write(&wrapper, &folders)?;
         fs::create_dir_all(self.root.join(".cargo"))?;
-        fs::write(self.root.join(".cargo/config.toml"), settings(&wrapper))?;
+        let mut settings = settings(&wrapper);
+        if let (Some((archive, links)), Some(lib)) = (source::BINDINGS, environment::libtorch_lib()) {
+            let folder = self.root.join("bindings");
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("libtch.a"), archive)?;
+            settings.push_str(&bindings(&rustc(&["-vV"])?, &folder, links, lib));
+        }
+        fs::write(self.root.join(".cargo/config.toml"), settings)?;
         fs::create_dir_all(self.root.join("sessions"))?;
         let template = self.template();
         if !template.exists()
@@ -181,6 +188,26 @@ fn settings(wrapper: &Path) -> String {
          [profile.dev.package.\"*\"]\nopt-level = 3\ndebug-assertions = false\noverflow-checks = false\n",
         wrapper.display().to_string()
     )
+}
+
+/// Lets cargo use bindings that are compiled already in place of torch-sys's build script, which takes minutes.
+fn bindings(version: &str, folder: &Path, links: &[&str], lib: &str) -> String {
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let search = [format!("native={lib}"), format!("native={}", folder.display())];
+    format!(
+        "\n[target.{host}.tch]\nrustc-link-search = {search:?}\nrustc-link-lib = {links:?}\nlibtorch_lib = {lib:?}\n"
+    )
+}
+
+/// What rustc answers.
+fn rustc(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("rustc").args(arguments).output().map_err(|error| {
+        format!("rustc was not found ({error}): cells are compiled, so Rust must be installed and on the PATH")
+    })?;
+    if !output.status.success() {
+        return Err(format!("rustc failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn is_running(pid: i32) -> bool {

@@ -1,7 +1,6 @@
 //! The one error of the crate.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 /// What every fallible function here returns. The prelude leaves the name `Result` to the reader.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,13 +25,6 @@ pub enum Error {
         /// The rule that it breaks, and what to do.
         rule: String,
     },
-    /// A file or folder could not be read or written.
-    File {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// libtorch refused an operation.
     Torch {
         /// The first line of what it said, without its stack.
@@ -50,10 +42,6 @@ impl Error {
         Self::Argument { name: name.into(), value: value.to_string(), rule: rule.into() }
     }
 
-    pub(crate) fn file(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::File { path: path.as_ref().to_path_buf(), source }
-    }
-
     pub(crate) fn display(cause: impl fmt::Display) -> Self {
         Self::Display { cause: cause.to_string() }
     }
@@ -63,7 +51,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument { name, value, rule } => write!(f, "{name} = {value}: {rule}"),
-            Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Torch { cause } => write!(f, "libtorch: {cause}"),
             Self::Display { cause } => write!(f, "the figure could not be drawn: {cause}"),
         }
@@ -76,14 +63,7 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 impl From<tch::TchError> for Error {
     /// Keeps the first line: below it stands a C++ stack that helps nobody in a notebook.

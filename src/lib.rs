@@ -1,6 +1,66 @@
 //! Learn and build diffusion models one visible step at a time.
+//!
+//! Every value of the subject (a data set, a schedule, a noised image, a network, a training run, a sampling
+//! trajectory) is a Rust value that draws itself when it ends a notebook cell, and every process (noising, training,
+//! sampling) can be taken one step at a time or run whole.
+//!
+//! ```
+//! use noisebook::prelude::*;
+//!
+//! let digits = Dataset::digits()?;
+//! let (train, test) = digits.split(0.9, 0)?;
+//! let schedule = Schedule::cosine(1_000)?;
+//! let unet = UNet::builder().channels(1).image_size(8).base_channels(8).classes(10).build()?;
+//! let model = Diffusion::new(&unet, &schedule, Prediction::V)?;
+//! let run = Trainer::new(&model).steps(2).fit(&train)?; // a thousand steps write digits
+//! let samples = Sampler::ddim(5).guidance_scale(2.0).labels(0..10).sample(&run.ema()?)?;
+//! samples.show()?;
+//! # Ok::<(), noisebook::Error>(())
+//! ```
+//!
+//! # Layout
+//! A room uses only rooms above it.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`Error`], [`device`] | the ground: one error; devices |
+//! | [`show`] | MIME bundles, grids, charts, tables, live figures: parts of pictures |
+//! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
+//! | [`process`] | the forward process |
+//! | [`Prediction`] | what a network predicts, and how one prediction turns into another |
+//! | [`Denoiser`] | the one trait that samplers see |
+//! | [`net`] | layers and networks |
+//! | [`data`] | data sets and batches |
+//! | [`Diffusion`] | network + schedule + prediction: a denoiser that learns |
+//! | [`sample`] | one sampler a file, guidance |
+//! | [`train`] | trainer, optimizer, average of weights |
+//! | [`evaluate`] | nearest neighbours |
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod denoiser;
+mod diffusion;
 mod error;
-pub mod show;
+mod prediction;
+mod random;
 
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod net;
+pub mod prelude;
+pub mod process;
+pub mod sample;
+pub mod schedule;
+pub mod show;
+pub mod train;
+
+pub use data::Dataset;
+pub use denoiser::Denoiser;
+pub use diffusion::Diffusion;
 pub use error::{Error, Result};
+pub use net::{Network, UNet};
+pub use prediction::Prediction;
+pub use sample::Sampler;
+pub use schedule::Schedule;
+pub use train::Trainer;

@@ -106,3 +106,65 @@ impl Live {
         self.outlet.show(MessageKind::DisplayData, &bundle, Some(id), text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::Bundle;
+    use super::super::frame::Message;
+    use super::super::outlet::tests::{pair, receive_frame};
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    fn live(outlet: Outlet) -> Live {
+        Live { outlet, display_id: None, last: None }
+    }
+
+    #[test]
+    fn it_is_drawn_four_times_a_second_and_at_the_end() {
+        let (kernel, cell) = pair();
+        let mut live = live(Outlet::Frames(cell.as_raw_fd()));
+        let start = Instant::now();
+        let mut text = Vec::new();
+        // A step every 100 ms: of the first second those at 0, 300, 600 and 900 ms are drawn.
+        for step in 0..10 {
+            let now = start + Duration::from_millis(100 * step);
+            assert_eq!(live.due_at(now), step % 3 == 0, "step {step}");
+            live.update_at(now, &Bundle::text(format!("step {step}")), &mut text).unwrap();
+        }
+        live.draw(&Bundle::text("the end"), &mut text).unwrap();
+
+        let messages: Vec<Message> = (0..5).map(|_| receive_frame(&kernel)).collect();
+        let shown: Vec<_> = messages.iter().map(|message| message.data["text/plain"].as_str().unwrap()).collect();
+        assert_eq!(shown, ["step 0", "step 3", "step 6", "step 9", "the end"]);
+        let kinds: Vec<_> = messages.iter().map(|message| message.kind).collect();
+        let update = MessageKind::UpdateDisplayData;
+        assert_eq!(kinds, [MessageKind::DisplayData, update, update, update, update]);
+        assert!(messages[0].display_id.is_some());
+        assert!(messages.iter().all(|message| message.display_id == messages[0].display_id));
+    }
+
+    #[test]
+    fn two_figures_have_two_names() {
+        let (kernel, cell) = pair();
+        for _ in 0..2 {
+            live(Outlet::Frames(cell.as_raw_fd())).draw(&Bundle::text(""), &mut Vec::new()).unwrap();
+        }
+        assert_ne!(receive_frame(&kernel).display_id, receive_frame(&kernel).display_id);
+    }
+
+    #[test]
+    fn without_updates_only_the_end_is_drawn() {
+        for (outlet, expected) in [
+            (Outlet::Terminal, "the end\n"),
+            (Outlet::Blocks, "EVCXR_BEGIN_CONTENT text/plain\nthe end\nEVCXR_END_CONTENT\n"),
+        ] {
+            let mut live = live(outlet);
+            let mut text = Vec::new();
+            assert!(!live.due_at(Instant::now()));
+            live.update_at(Instant::now(), &Bundle::text("halfway"), &mut text).unwrap();
+            live.draw(&Bundle::text("the end"), &mut text).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), expected);
+        }
+    }
+}

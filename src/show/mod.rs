@@ -3,17 +3,35 @@
 //! A type that implements [`Show`] is drawn when it ends a cell, and by `value.show()?` in the middle of one. Where the
 //! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
 
+mod axis;
 mod bundle;
+mod chart;
+mod figure;
 pub mod frame;
+mod grid;
 mod live;
+mod look;
+mod message;
+mod mosaic;
 mod outlet;
+mod pixels;
+mod plot;
+mod sheet;
+mod table;
+mod tensor;
+mod trace;
+mod words;
 
 use crate::{Error, Result};
 use frame::MessageKind;
 use outlet::Outlet;
 
 pub use bundle::Bundle;
+pub use chart::Chart;
+pub use figure::{Figure, Part};
+pub use grid::Grid;
 pub use live::Live;
+pub use table::Table;
 
 /// A value that draws itself.
 ///
@@ -110,4 +128,9 @@ pub fn clear_output() -> Result<()> {
 #[must_use]
 pub fn interrupted() -> bool {
     Outlet::detect().interrupted()
+}
+
+/// A count with commas between thousands: 1,797.
+pub(crate) fn grouped(count: usize) -> String {
+    axis::grouped(&count.to_string())
 }

@@ -129,14 +129,14 @@ fn blocks(bundle: &Bundle) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::frame::{CHUNK, Reassembler};
     use super::*;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
     /// The kernel's end and the cell's end of a packet socket.
-    fn pair() -> (OwnedFd, OwnedFd) {
+    pub(in super::super) fn pair() -> (OwnedFd, OwnedFd) {
         let mut ends = [0; 2];
         // SAFETY: `ends` has room for the two descriptors, which are ours alone afterwards.
         unsafe {
@@ -151,6 +151,16 @@ mod tests {
         let count = unsafe { libc::recv(end.as_raw_fd(), packet.as_mut_ptr().cast(), packet.len(), 0) };
         packet.truncate(usize::try_from(count).unwrap());
         packet
+    }
+
+    /// The next message, of whatever length.
+    pub(in super::super) fn receive_frame(end: &OwnedFd) -> Message {
+        let mut reassembler = Reassembler::default();
+        loop {
+            if let Some((_, payload)) = reassembler.push(&receive(end)).unwrap() {
+                return Message::from_json(&payload).unwrap();
+            }
+        }
     }
 
     #[test]

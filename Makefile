@@ -1,0 +1,88 @@
+# Every target sets up what it needs, says what it does, and does nothing twice. `make` alone lists them.
+#
+# NOISEBOOK_VENV     the Python environment (.venv)
+# CARGO_TARGET_DIR   what cargo builds, and the demo's pages (target)
+# LIBTORCH           a libtorch 2.11.0 of your own; else one is found or installed
+# PYTHON             the Python to start from (python3)
+
+VENV := $(if $(NOISEBOOK_VENV),$(NOISEBOOK_VENV),$(CURDIR)/.venv)
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
+export CARGO_TARGET_DIR := $(TARGET)
+PYTHON ?= python3
+
+# The kernelspec of this clone stays in the clone: only `make install` writes to the user's Jupyter.
+PREFIX := $(TARGET)/jupyter
+export JUPYTER_PATH := $(PREFIX)/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
+NOISEBOOK := "$(TARGET)/debug/noisebook"
+
+ENV := . "$(VENV)/noisebook.env" &&
+say = @printf '\n==> %s\n' $(1)
+missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
+
+.PHONY: help demo test lab install clean setup build kernel
+.NOTPARALLEL:
+
+help:
+	@echo "make demo      run notebooks/01-first-diffusion.ipynb on our kernel; writes target/demo/ (3 minutes after set-up)"
+	@echo "make lab       open JupyterLab on notebooks/, with the kernel"
+	@echo "make install   put the kernel into your own Jupyter"
+	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
+	@echo "make clean     delete what the other targets made"
+	@echo
+	@echo "The first of them sets up: 15 to 30 minutes on two cores, about 10 GB of disk. After that it takes seconds."
+
+demo: kernel
+	$(call say,"Running the first notebook$(comma) about 3 minutes on two cores")
+	@$(ENV) python scripts/run_notebook.py notebooks/01-first-diffusion.ipynb "$(TARGET)/demo"
+
+lab: kernel
+	$(call say,"Opening JupyterLab on notebooks/; stop it with Ctrl-C")
+	@$(ENV) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+
+install: build
+	$(call say,"Installing the kernel into your Jupyter")
+	@$(ENV) $(NOISEBOOK) install
+	@echo "Choose 'Rust (noisebook)' in JupyterLab or VS Code."
+
+test: kernel
+	$(call say,"1/7 formatting")
+	@cargo fmt --check
+	$(call say,"2/7 lints (5 minutes the first time)")
+	@$(ENV) cargo clippy --locked --all-targets --all-features -- -D warnings
+	$(call say,"3/7 documentation")
+	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
+	$(call say,"4/7 licences and sources of the dependencies")
+	@$(ENV) python scripts/check_dependencies.py
+	$(call say,"5/7 the scripts that make calls")
+	@$(ENV) python tests/scripts/test_scripts.py
+	$(call say,"6/7 unit$(comma) integration and documentation tests (5 minutes the first time)")
+	@$(ENV) cargo test --locked --all-features
+	$(call say,"7/7 the notebook (3 minutes)")
+	@$(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
+
+# A target folder that was named may hold other projects too: of that one, only what is ours goes.
+clean:
+ifeq ($(TARGET),$(CURDIR)/target)
+	rm -rf target
+else
+	rm -rf "$(TARGET)/demo" "$(PREFIX)"
+	cargo clean -p noisebook
+endif
+ifeq ($(VENV),$(CURDIR)/.venv)
+	rm -rf .venv
+endif
+
+setup:
+	@$(if $(missing),$(error $(missing)))
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
+
+build: setup
+	$(call say,"Building the crate and the kernel (12 to 20 minutes the first time$(comma) seconds later)")
+	@$(ENV) cargo build --locked --features kernel
+
+# Prepares the build that every session starts from, too.
+kernel: build
+	$(call say,"Registering this clone's kernel and preparing its notebook build (5 minutes the first time)")
+	@$(ENV) $(NOISEBOOK) install --prefix "$(PREFIX)"
+
+comma := ,

@@ -1,0 +1,159 @@
+//! A data set in memory.
+
+use crate::{Error, Result};
+use tch::{Device, Kind, Tensor};
+
+/// Images with labels: N x C x H x W, float32, in [-1, 1]; labels 0..classes, int64, or -1 for none.
+///
+/// A clone is cheap and shares the images. As the value of a cell it draws a labelled grid.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let digits = Dataset::digits()?;
+/// let (train, test) = digits.split(0.9, 0)?;
+/// assert_eq!((train.len(), test.len()), (1_617, 180));
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Dataset {
+    name: String,
+    images: Tensor,
+    labels: Tensor,
+    classes: Vec<String>,
+}
+
+impl Dataset {
+    /// A data set from tensors: images N x C x H x W in [-1, 1]; labels N (int64), if there are any; the classes' names.
+    ///
+    /// # Errors
+    /// Images of another shape or outside [-1, 1] (or not finite), labels of another length or that no class has.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let grey = Tensor::zeros([4, 1, 8, 8], (Kind::Float, Device::Cpu));
+    /// let two = Dataset::new("grey", grey, Some(Tensor::from_slice(&[0i64, 1, 0, 1])), vec!["a".into(), "b".into()])?;
+    /// assert_eq!(two.classes(), ["a", "b"]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn new(name: impl Into<String>, images: Tensor, labels: Option<Tensor>, classes: Vec<String>) -> Result<Self> {
+        let size = images.size();
+        if size.len() != 4 || size.contains(&0) {
+            return Err(Error::argument("images", format!("{size:?}"), "must be N x C x H x W, none of them 0"));
+        }
+        let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+        let (low, high) = (images.f_min()?.f_double_value(&[])?, images.f_max()?.f_double_value(&[])?);
+        // Rounding in a resize or a normalisation may step over the edge by a few units in the last place.
+        if !(low >= -1.0 - 1e-4 && high <= 1.0 + 1e-4) {
+            return Err(Error::argument("images", format!("{low} to {high}"), "pixels must lie in [-1, 1]"));
+        }
+        let labels = match labels {
+            Some(labels) => labels.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?,
+            None => Tensor::f_full([size[0]], -1, (Kind::Int64, Device::Cpu))?,
+        };
+        if labels.size() != [size[0]] {
+            let rule = format!("one for each of the {} images", size[0]);
+            return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
+        }
+        check_labels(&labels, classes.len() as i64)?;
+        Ok(Self { name: name.into(), images, labels, classes })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many images it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.images.size()[0] as usize
+    }
+
+    /// Whether it holds none; no data set does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All images: N x C x H x W, float32, in [-1, 1].
+    pub fn images(&self) -> Tensor {
+        self.images.shallow_clone()
+    }
+
+    /// All labels: N, int64; -1 where an image has none.
+    pub fn labels(&self) -> Tensor {
+        self.labels.shallow_clone()
+    }
+
+    /// The classes' names, by label.
+    #[must_use]
+    pub fn classes(&self) -> Vec<String> {
+        self.classes.clone()
+    }
+
+    /// One image: C x H x W.
+    ///
+    /// # Errors
+    /// An index outside 0..N.
+    pub fn image(&self, index: usize) -> Result<Tensor> {
+        if index >= self.len() {
+            let rule = format!("{} holds images 0 to {}", self.name, self.len() - 1);
+            return Err(Error::argument("index", index, rule));
+        }
+        Ok(self.images.f_get(index as i64)?)
+    }
+
+    /// The images at these indices, in their order, as a data set of its own.
+    pub(crate) fn select(&self, name: String, indices: &[i64]) -> Result<Self> {
+        let indices = Tensor::f_from_slice(indices)?;
+        let images = self.images.f_index_select(0, &indices)?;
+        let labels = self.labels.f_index_select(0, &indices)?;
+        Ok(Self { name, images, labels, classes: self.classes.clone() })
+    }
+}
+
+impl Clone for Dataset {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), images: self.images(), labels: self.labels(), classes: self.classes.clone() }
+    }
+}
+
+/// That labels (int64, any device) are -1 or one of `classes` classes.
+pub(crate) fn check_labels(labels: &Tensor, classes: i64) -> Result<()> {
+    for label in [labels.f_min()?.f_int64_value(&[])?, labels.f_max()?.f_int64_value(&[])?] {
+        if !(-1..classes).contains(&label) {
+            let known = if classes == 0 {
+                "there are no classes".into()
+            } else {
+                format!("the classes are 0 to {}", classes - 1)
+            };
+            return Err(Error::argument("label", label, format!("{known}, and -1 is no label")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zeros(shape: &[i64]) -> Tensor {
+        Tensor::zeros(shape, (Kind::Float, Device::Cpu))
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let said = |images: Tensor, labels: Option<Tensor>| {
+            Dataset::new("x", images, labels, vec!["a".into()]).unwrap_err().to_string()
+        };
+        let labels = |values: &[i64]| Some(Tensor::from_slice(values));
+        assert_eq!(said(zeros(&[2, 3]), None), "images = [2, 3]: must be N x C x H x W, none of them 0");
+        assert_eq!(said(zeros(&[1, 1, 2, 2]) + 2.0, None), "images = 2 to 2: pixels must lie in [-1, 1]");
+        assert_eq!(said(zeros(&[1, 1, 2, 2]) / 0.0, None), "images = NaN to NaN: pixels must lie in [-1, 1]");
+        assert_eq!(said(zeros(&[2, 1, 2, 2]), labels(&[0])), "labels = [1]: one for each of the 2 images");
+        assert_eq!(said(zeros(&[1, 1, 2, 2]), labels(&[1])), "label = 1: the classes are 0 to 0, and -1 is no label");
+        let error = Dataset::digits().unwrap().image(1_797).unwrap_err();
+        assert_eq!(error.to_string(), "index = 1797: digits holds images 0 to 1796");
+    }
+}

@@ -1,0 +1,14 @@
+//! Data sets: images in [-1, 1] with labels.
+
+mod batch;
+mod dataset;
+mod digits;
+mod figure;
+mod idx;
+mod split;
+
+pub(crate) use batch::check_batch_size;
+pub(crate) use dataset::check_labels;
+
+pub use batch::Batch;
+pub use dataset::Dataset;

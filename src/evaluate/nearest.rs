@@ -1,0 +1,183 @@
+//! Each image's nearest image of another set: a classifier, and a test for copies.
+
+use crate::data::Dataset;
+use crate::sample::Samples;
+use crate::show::{Bundle, Grid, Show};
+use crate::{Error, Result};
+use tch::{Kind, Tensor};
+
+/// How many pairs a figure shows.
+const SHOWN: i64 = 20;
+
+/// Images, each with its nearest neighbour in a data set by Euclidean distance over all pixels (in [-1, 1]).
+///
+/// As the value of a cell it draws pairs, image above neighbour, with their distances.
+#[derive(Debug)]
+pub struct Nearest {
+    images: Tensor,
+    labels: Tensor,
+    neighbours: Tensor,
+    neighbour_labels: Tensor,
+    distances: Vec<f64>,
+    indices: Vec<i64>,
+    of: String,
+}
+
+impl Nearest {
+    fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
+        if images.size()[1..] != dataset.images().size()[1..] {
+            let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.images().size()[1..]);
+            return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));
+        }
+        // In float64 and by differences, not by the expanded square, which loses small distances.
+        let rows = |images: &Tensor| -> Result<Tensor> { Ok(images.f_flatten(1, -1)?.f_to_kind(Kind::Double)?) };
+        let exact = 2;
+        let all = Tensor::f_cdist(&rows(&images)?, &rows(&dataset.images())?, 2.0, exact)?;
+        let (distances, indices) = all.f_min_dim(1, false)?;
+        Ok(Self {
+            neighbours: dataset.images().f_index_select(0, &indices)?,
+            neighbour_labels: dataset.labels().f_index_select(0, &indices)?,
+            distances: Vec::<f64>::try_from(distances)?,
+            indices: Vec::<i64>::try_from(indices)?,
+            of: dataset.name().to_string(),
+            images,
+            labels,
+        })
+    }
+
+    /// The distance of each image to its neighbour.
+    #[must_use]
+    pub fn distances(&self) -> Vec<f64> {
+        self.distances.clone()
+    }
+
+    /// The neighbour of each image: its index in the data set.
+    #[must_use]
+    pub fn indices(&self) -> Vec<i64> {
+        self.indices.clone()
+    }
+
+    /// The median distance (for an even number, the mean of the middle two).
+    #[must_use]
+    pub fn median_distance(&self) -> f64 {
+        let mut sorted = self.distances.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+    }
+
+    /// The share of images whose neighbour bears their label: the accuracy of a 1-nearest-neighbour classifier.
+    ///
+    /// # Errors
+    /// Images without labels.
+    pub fn accuracy(&self) -> Result<f64> {
+        if self.labels.f_min()?.f_int64_value(&[])? < 0 {
+            return Err(Error::argument("labels", -1, "accuracy needs images that all have a label"));
+        }
+        Ok(self
+            .labels
+            .f_eq_tensor(&self.neighbour_labels)?
+            .f_to_kind(Kind::Double)?
+            .f_mean(Kind::Double)?
+            .f_double_value(&[])?)
+    }
+}
+
+impl Samples {
+    /// Each sample's nearest image of `dataset`: whether it is of the label that was asked for, and whether it is a copy.
+    ///
+    /// # Errors
+    /// Images of another shape.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let digits = Dataset::digits()?;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).classes(10).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+    /// let nearest = Sampler::ddim(2).labels(0..10).sample(&model)?.nearest(&digits)?;
+    /// println!("{:.0}% as asked, median distance {:.2}", 100.0 * nearest.accuracy()?, nearest.median_distance());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn nearest(&self, dataset: &Dataset) -> Result<Nearest> {
+        Nearest::find(self.images(), self.labels(), dataset)
+    }
+}
+
+impl Dataset {
+    /// Each image's nearest image of `other`: what held-out images say is the distance to expect of a sample that is no
+    /// copy.
+    ///
+    /// # Errors
+    /// Images of another shape.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    /// assert!(test.nearest(&train)?.accuracy()? > 0.95);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn nearest(&self, other: &Dataset) -> Result<Nearest> {
+        Nearest::find(self.images(), self.labels(), other)
+    }
+}
+
+impl Show for Nearest {
+    fn bundle(&self) -> Result<Bundle> {
+        let count = self.images.size()[0];
+        let shown = count.min(SHOWN);
+        let columns = shown.min(10);
+        let (labels, near) = (Vec::<i64>::try_from(&self.labels)?, Vec::<i64>::try_from(&self.neighbour_labels)?);
+        let name = |label: i64| if label < 0 { String::new() } else { label.to_string() };
+        let (mut images, mut captions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for start in (0..shown).step_by(columns as usize) {
+            let width = columns.min(shown - start);
+            images.push(self.images.f_narrow(0, start, width)?);
+            images.push(self.neighbours.f_narrow(0, start, width)?);
+            captions.extend((start..start + width).map(|i| name(labels[i as usize])));
+            captions.extend(
+                (start..start + width)
+                    .map(|i| format!("{} at {:.2}", name(near[i as usize]), self.distances[i as usize])),
+            );
+            rows.extend(["image".to_string(), "nearest".to_string()]);
+        }
+        let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
+        let title = format!(
+            "{count} images and their nearest of {}: median distance {:.2}{agree}; {shown} shown",
+            self.of,
+            self.median_distance()
+        );
+        let grid = Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns as usize);
+        grid.captions(captions).row_labels(rows).title(title).bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    fn points(values: &[[f32; 2]], labels: &[i64]) -> Dataset {
+        let flat: Vec<f32> = values.iter().flatten().copied().collect();
+        let images = Tensor::from_slice(&flat).view([-1, 1, 1, 2]).to_device(Device::Cpu);
+        Dataset::new("points", images, Some(Tensor::from_slice(labels)), vec!["a".into(), "b".into()]).unwrap()
+    }
+
+    #[test]
+    fn neighbours_distances_and_accuracy_of_four_points() {
+        let train = points(&[[0.0, 0.0], [1.0, 1.0]], &[0, 1]);
+        let near = points(&[[0.3, 0.4], [1.0, 0.9], [0.0, 0.0], [0.6, 0.8]], &[0, 1, 1, 1]).nearest(&train).unwrap();
+        assert_eq!(near.indices(), [0, 1, 0, 1]);
+        for (distance, expected) in near.distances().into_iter().zip([0.5, 0.1, 0.0, 0.2f64.sqrt()]) {
+            assert!((distance - expected).abs() < 1e-7);
+        }
+        assert!((near.median_distance() - (0.1 + 0.2f64.sqrt()) / 2.0).abs() < 1e-7);
+        assert_eq!(near.accuracy().unwrap(), 0.75);
+    }
+
+    #[test]
+    fn digits_of_another_shape_are_refused() {
+        let digits = Dataset::digits().unwrap();
+        let error = points(&[[0.0, 0.0]], &[0]).nearest(&digits).unwrap_err().to_string();
+        assert_eq!(error, "images = [1, 1, 2]: digits holds images of [1, 8, 8]");
+    }
+}

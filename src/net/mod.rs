@@ -1,0 +1,62 @@
+//! Networks: what learns to predict.
+
+mod layers;
+mod parameters;
+mod time;
+mod unet;
+mod unet_blocks;
+mod unet_builder;
+mod unet_layers;
+
+pub use parameters::Parameters;
+pub use unet::UNet;
+pub use unet_builder::UNetBuilder;
+
+use crate::Result;
+use crate::schedule::Levels;
+use std::rc::Rc;
+use tch::{Device, Tensor};
+
+/// A network that [`Diffusion`](crate::Diffusion) can train: noised images and their levels in, a prediction out.
+///
+/// A network is shared: a clone, and a trainer, point at the same weights.
+pub trait Network {
+    /// The prediction for noised images `x` (N x C x H x W, float32), one level an image, and labels (N, int64; -1 is
+    /// no label), of the shape of `x`.
+    ///
+    /// # Errors
+    /// Shapes or labels that the network was not built for.
+    fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor>;
+
+    /// The weights.
+    fn parameters(&self) -> &Parameters;
+
+    /// The shape of one image: channels, height, width.
+    fn image_shape(&self) -> [i64; 3];
+
+    /// How many classes the network knows, if it knows any.
+    fn classes(&self) -> Option<i64>;
+
+    /// A network with weights of its own, equal to these.
+    ///
+    /// # Errors
+    /// What libtorch says when there is no memory left.
+    fn copy_network(&self) -> Result<Rc<dyn Network>>;
+
+    /// Where the weights are.
+    fn device(&self) -> Device {
+        self.parameters().device()
+    }
+
+    /// How many numbers there are to learn.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// assert_eq!(unet.parameter_count(), unet.parameters().len());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn parameter_count(&self) -> usize {
+        self.parameters().len()
+    }
+}

@@ -1,0 +1,268 @@
+//! The U-Net of Ho et al. 2020, at any size.
+
+use super::Network;
+use super::parameters::{Initializer, Parameters};
+use super::time::sinusoidal;
+use super::unet_builder::UNetBuilder;
+use super::unet_layers::{Layers, Row};
+use crate::schedule::Levels;
+use crate::show::{Bundle, Show, Table, grouped};
+use crate::{Error, Result};
+use std::rc::Rc;
+use tch::{Kind, Tensor};
+
+/// A U-Net: the image shrinks through residual blocks, grows again, and on the way up sees what it was at each size on
+/// the way down (Ronneberger et al. 2015; time, group norm and attention as in Ho et al. 2020, appendix B).
+///
+/// A clone points at the same weights; [`copy`](Self::copy) makes new ones. As the value of a cell it draws its layers.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(16).channel_mults([1, 2, 2])
+///     .blocks(1).attention_at([4]).classes(10).build()?;
+/// let schedule = Schedule::cosine(1_000)?;
+/// let x = Tensor::zeros([2, 1, 8, 8], (Kind::Float, unet.device()));
+/// let out = unet.forward(&x, &Levels::new(&schedule, [0, 999])?, Some(&Tensor::from_slice(&[3i64, -1])))?;
+/// assert_eq!(out.size(), [2, 1, 8, 8]);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct UNet {
+    inner: Rc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: UNetBuilder,
+    parameters: Parameters,
+    summary: Vec<Row>,
+    layers: Layers,
+}
+
+impl UNet {
+    /// Starts the description of a network.
+    #[must_use]
+    pub fn builder() -> UNetBuilder {
+        UNetBuilder::default()
+    }
+
+    /// A network with weights of its own, equal to these. (A clone shares them.)
+    ///
+    /// # Errors
+    /// What libtorch says when there is no memory left.
+    pub fn copy(&self) -> Result<Self> {
+        let copy = Self::from_valid(self.inner.config.clone())?;
+        copy.inner.parameters.copy_from(&self.inner.parameters)?;
+        Ok(copy)
+    }
+
+    pub(super) fn from_valid(config: UNetBuilder) -> Result<Self> {
+        let mut init = Initializer::new(config.seed);
+        let (layers, summary) = Layers::new(&config, &mut init)?;
+        let parameters = init.finish(config.device_or_best())?;
+        Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
+    }
+
+    /// The vector that tells every block the time and the class, its SiLU done.
+    fn embedding(&self, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+        let (config, layers) = (&self.inner.config, &self.inner.layers);
+        let times: Vec<f64> = levels.times().iter().map(|t| 1_000.0 * t).collect();
+        let time = sinusoidal(&times, config.base_channels, self.device())?;
+        let mut embedding = layers.time.1.forward(&layers.time.0.forward(&time)?.f_silu()?)?;
+        match (&layers.classes, config.classes, labels) {
+            (Some(classes), Some(count), labels) => {
+                let null = Tensor::f_full([levels.len() as i64], count, (Kind::Int64, self.device()))?;
+                let indices = match labels {
+                    None => null,
+                    Some(labels) => {
+                        let labels = labels.f_to_device(self.device())?;
+                        labels.f_where_self(&labels.f_ge(0)?, &null)?
+                    }
+                };
+                embedding = embedding.f_add(&classes.forward(&indices)?)?;
+            }
+            (_, _, Some(_)) => {
+                return Err(Error::argument("labels", "Some", "this network was built without classes: give None"));
+            }
+            (_, _, None) => {}
+        }
+        Ok(embedding.f_silu()?)
+    }
+
+    fn check_input(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
+        let [channels, height, width] = self.image_shape();
+        let size = x.size();
+        if size.len() != 4 || size[1..] != [channels, height, width] {
+            let rule = format!("this network takes N x {channels} x {height} x {width}");
+            return Err(Error::argument("x", format!("{size:?}"), rule));
+        }
+        if levels.len() as i64 != size[0] {
+            return Err(Error::argument("levels", levels.len(), format!("one for each of the {} images", size[0])));
+        }
+        if let Some(labels) = labels
+            && labels.size() != [size[0]]
+        {
+            let rule = format!("one for each of the {} images", size[0]);
+            return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
+        }
+        Ok(())
+    }
+}
+
+impl Network for UNet {
+    fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+        self.check_input(x, levels, labels)?;
+        let net = &self.inner.layers;
+        let embedding = self.embedding(levels, labels)?;
+        let mut x = net.conv_in.forward(&x.f_to_device(self.device())?)?;
+        let mut skips = vec![x.shallow_clone()];
+        for (blocks, halve) in &net.down {
+            for block in blocks {
+                x = block.forward(&x, &embedding)?;
+                skips.push(x.shallow_clone());
+            }
+            if let Some(halve) = halve {
+                x = halve.forward(&x)?;
+                skips.push(x.shallow_clone());
+            }
+        }
+        x = net.middle.0.forward(&x, &embedding)?;
+        x = net.middle.1.forward(&x, &embedding)?;
+        for (blocks, double) in &net.up {
+            for block in blocks {
+                if let Some(skip) = skips.pop() {
+                    x = Tensor::f_cat(&[x, skip], 1)?;
+                }
+                x = block.forward(&x, &embedding)?;
+            }
+            if let Some(double) = double {
+                x = double.forward(&x)?;
+            }
+        }
+        net.conv_out.forward(&net.norm_out.forward(&x)?.f_silu()?)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.inner.parameters
+    }
+
+    fn image_shape(&self) -> [i64; 3] {
+        let config = &self.inner.config;
+        [config.channels, config.image_size, config.image_size]
+    }
+
+    fn classes(&self) -> Option<i64> {
+        self.inner.config.classes
+    }
+
+    fn copy_network(&self) -> Result<Rc<dyn Network>> {
+        Ok(Rc::new(self.copy()?))
+    }
+}
+
+impl Show for UNet {
+    fn bundle(&self) -> Result<Bundle> {
+        let total = self.parameter_count();
+        let [channels, height, width] = self.image_shape();
+        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
+        let title = format!("U-Net for {channels} x {height} x {width}, {classes}: {} parameters", grouped(total));
+        let mut table = Table::new(["layer", "what", "output", "parameters", "share"]).title(title);
+        for row in &self.inner.summary {
+            let share = format!("{:.1}%", 100.0 * row.parameters as f64 / total as f64);
+            table = table.row([&row.name, row.what, &row.shape, &grouped(row.parameters), &share]);
+        }
+        table.bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+
+    fn small() -> UNet {
+        let builder = UNet::builder().channels(1).image_size(8).base_channels(16).channel_mults([1, 2, 2]);
+        builder.blocks(1).attention_at([4]).classes(10).build().unwrap()
+    }
+
+    fn input() -> (Tensor, Levels, Tensor) {
+        let x = Tensor::linspace(-1, 1, 3 * 64, (Kind::Float, tch::Device::Cpu)).view([3, 1, 8, 8]);
+        let levels = Levels::new(&Schedule::linear(1_000).unwrap(), [0, 400, 999]).unwrap();
+        (x, levels, Tensor::from_slice(&[0i64, 9, -1]))
+    }
+
+    /// A network whose zero-initialised layers say something.
+    fn stirred() -> UNet {
+        let unet = small();
+        let _guard = tch::no_grad_guard();
+        let flat = unet.parameters().flat();
+        let stir = Tensor::arange(flat.numel() as i64, (Kind::Float, flat.device())).sin() * 0.1;
+        let _ = unet.parameters().flat().f_add_(&stir).unwrap();
+        unet
+    }
+
+    #[test]
+    fn the_summary_counts_every_parameter_once() {
+        let unet = small();
+        let rows: usize = unet.inner.summary.iter().map(|row| row.parameters).sum();
+        assert_eq!(rows, unet.parameter_count());
+        let named: usize = unet.parameters().named().iter().map(|(_, tensor)| tensor.numel()).sum();
+        assert_eq!(named, unet.parameter_count());
+    }
+
+    #[test]
+    fn it_starts_by_predicting_nothing() {
+        let (x, levels, labels) = input();
+        let out = small().forward(&x, &levels, Some(&labels)).unwrap();
+        assert_eq!(out.abs().max().double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn time_and_label_each_change_the_output_and_no_label_is_minus_one() {
+        let (x, levels, labels) = input();
+        let unet = stirred();
+        let x = x.get(0).expand([3, 1, 8, 8], false);
+        let out = unet.forward(&x, &levels, Some(&labels)).unwrap();
+        assert_ne!(out.get(0), out.get(1));
+        let unlabelled = unet.forward(&x, &levels, None).unwrap();
+        assert_ne!(out.get(0), unlabelled.get(0));
+        assert!((out.get(2) - unlabelled.get(2)).abs().max().double_value(&[]) < 1e-5);
+    }
+
+    #[test]
+    fn a_clone_shares_weights_and_a_copy_does_not() {
+        let (x, levels, _) = input();
+        let unet = stirred();
+        let (clone, copy) = (unet.clone(), unet.copy().unwrap());
+        let before = copy.forward(&x, &levels, None).unwrap();
+        assert_eq!(before, unet.forward(&x, &levels, None).unwrap());
+        {
+            let _guard = tch::no_grad_guard();
+            let _ = unet.parameters().flat().f_mul_scalar_(0.5).unwrap();
+        }
+        assert_eq!(clone.forward(&x, &levels, None).unwrap(), unet.forward(&x, &levels, None).unwrap());
+        assert_eq!(copy.forward(&x, &levels, None).unwrap(), before);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_weights() {
+        let flat = |seed| UNet::builder().base_channels(8).seed(seed).build().unwrap().parameters().flat();
+        assert_eq!(flat(1), flat(1));
+        assert_ne!(flat(1), flat(2));
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let (x, levels, labels) = input();
+        let unet = small();
+        let said = |x: &Tensor, labels: Option<&Tensor>| unet.forward(x, &levels, labels).unwrap_err().to_string();
+        assert_eq!(said(&x.view([3, 64]), None), "x = [3, 64]: this network takes N x 1 x 8 x 8");
+        assert_eq!(said(&x.narrow(0, 0, 2), None), "levels = 3: one for each of the 2 images");
+        assert_eq!(said(&x, Some(&labels.narrow(0, 0, 1))), "labels = [1]: one for each of the 3 images");
+        let plain = UNet::builder().channels(1).image_size(8).base_channels(8).build().unwrap();
+        assert_eq!(
+            plain.forward(&x, &levels, Some(&labels)).unwrap_err().to_string(),
+            "labels = Some: this network was built without classes: give None"
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! How a U-Net is described and checked.
+
+use super::unet::UNet;
+use crate::{Error, Result, device};
+use tch::Device;
+
+/// The description of a [`UNet`]; [`UNet::builder`] starts one.
+///
+/// Setters never fail: [`build`](Self::build) checks the whole.
+#[derive(Clone, Debug)]
+pub struct UNetBuilder {
+    pub(super) channels: i64,
+    pub(super) image_size: i64,
+    pub(super) base_channels: i64,
+    pub(super) channel_mults: Vec<i64>,
+    pub(super) blocks: i64,
+    pub(super) attention_at: Vec<i64>,
+    pub(super) heads: i64,
+    pub(super) groups: i64,
+    pub(super) classes: Option<i64>,
+    pub(super) seed: u64,
+    pub(super) device: Option<Device>,
+}
+
+impl Default for UNetBuilder {
+    fn default() -> Self {
+        Self {
+            channels: 3,
+            image_size: 32,
+            base_channels: 64,
+            channel_mults: vec![1, 2, 2],
+            blocks: 2,
+            attention_at: Vec::new(),
+            heads: 1,
+            groups: 8,
+            classes: None,
+            seed: 0,
+            device: None,
+        }
+    }
+}
+
+impl UNetBuilder {
+    /// Channels of an image: 1 for grey (default 3).
+    #[must_use]
+    pub fn channels(mut self, channels: i64) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Height and width of an image in pixels (default 32). It halves once for every channel multiplier after the first.
+    #[must_use]
+    pub fn image_size(mut self, pixels: i64) -> Self {
+        self.image_size = pixels;
+        self
+    }
+
+    /// Channels at full resolution (default 64), a multiple of the groups.
+    #[must_use]
+    pub fn base_channels(mut self, channels: i64) -> Self {
+        self.base_channels = channels;
+        self
+    }
+
+    /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2).
+    #[must_use]
+    pub fn channel_mults(mut self, mults: impl Into<Vec<i64>>) -> Self {
+        self.channel_mults = mults.into();
+        self
+    }
+
+    /// Residual blocks a resolution on the way down (default 2); the way up has one more.
+    #[must_use]
+    pub fn blocks(mut self, blocks: i64) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// The resolutions, in pixels, at which attention follows each residual block (default none). The middle of the
+    /// network always has it.
+    #[must_use]
+    pub fn attention_at(mut self, resolutions: impl Into<Vec<i64>>) -> Self {
+        self.attention_at = resolutions.into();
+        self
+    }
+
+    /// Attention heads (default 1).
+    #[must_use]
+    pub fn heads(mut self, heads: i64) -> Self {
+        self.heads = heads;
+        self
+    }
+
+    /// Groups of every group normalisation (default 8).
+    #[must_use]
+    pub fn groups(mut self, groups: i64) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// Makes the network class-conditional. One more, null, label is learned for "no label".
+    #[must_use]
+    pub fn classes(mut self, classes: i64) -> Self {
+        self.classes = Some(classes);
+        self
+    }
+
+    /// The seed of the initial weights (default 0).
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Where the weights live (default: the best device there is).
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// Checks the description and makes the network.
+    ///
+    /// # Errors
+    /// Numbers below 1, sizes that do not halve, channels that groups or heads do not divide, attention at a
+    /// resolution that the network has not.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let error = UNet::builder().image_size(30).build().unwrap_err();
+    /// assert_eq!(error.to_string(), "image_size = 30: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 32");
+    /// ```
+    pub fn build(self) -> Result<UNet> {
+        self.check()?;
+        UNet::from_valid(self)
+    }
+
+    /// Height and width at each resolution, from full to coarsest.
+    pub(super) fn resolutions(&self) -> Vec<i64> {
+        (0..self.channel_mults.len()).map(|level| self.image_size >> level).collect()
+    }
+
+    pub(super) fn device_or_best(&self) -> Device {
+        self.device.unwrap_or_else(device::best)
+    }
+
+    fn check(&self) -> Result<()> {
+        let positive = [
+            ("channels", self.channels),
+            ("image_size", self.image_size),
+            ("base_channels", self.base_channels),
+            ("blocks", self.blocks),
+            ("heads", self.heads),
+            ("groups", self.groups),
+            ("classes", self.classes.unwrap_or(1)),
+        ];
+        for (name, value) in positive {
+            if value < 1 {
+                return Err(Error::argument(name, value, "must be at least 1"));
+            }
+        }
+        let mults = &self.channel_mults;
+        if mults.is_empty() || mults.len() > 16 || mults.iter().any(|&mult| mult < 1) {
+            let rule = "one number of at least 1 for each of 1 to 16 resolutions";
+            return Err(Error::argument("channel_mults", format!("{mults:?}"), rule));
+        }
+        let halvings = mults.len() as u32 - 1;
+        let multiple = 1i64 << halvings;
+        if self.image_size % multiple != 0 {
+            let next = (self.image_size / multiple + 1) * multiple;
+            let rule = format!(
+                "{} channel_mults halve the image {halvings} times, so it must be a multiple of {multiple}; the next is {next}",
+                mults.len()
+            );
+            return Err(Error::argument("image_size", self.image_size, rule));
+        }
+        if self.base_channels % self.groups != 0 {
+            let rule = format!("must be a multiple of the {} groups of its normalisation", self.groups);
+            return Err(Error::argument("base_channels", self.base_channels, rule));
+        }
+        if self.base_channels % 2 != 0 {
+            return Err(Error::argument(
+                "base_channels",
+                self.base_channels,
+                "must be even, for its sines and cosines of time",
+            ));
+        }
+        if let Some(mult) = mults.iter().find(|&mult| self.base_channels * mult % self.heads != 0) {
+            let rule =
+                format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
+            return Err(Error::argument("heads", self.heads, rule));
+        }
+        let resolutions = self.resolutions();
+        if let Some(wrong) = self.attention_at.iter().find(|at| !resolutions.contains(at)) {
+            let rule = format!("this network works at the resolutions {resolutions:?}");
+            return Err(Error::argument("attention_at", wrong, rule));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(builder: UNetBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let builder = || UNet::builder().channels(1).image_size(8).base_channels(16);
+        assert_eq!(refusal(builder().channels(0)), "channels = 0: must be at least 1");
+        assert_eq!(refusal(builder().classes(0)), "classes = 0: must be at least 1");
+        assert_eq!(
+            refusal(builder().image_size(9)),
+            "image_size = 9: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 12"
+        );
+        assert_eq!(
+            refusal(builder().base_channels(20)),
+            "base_channels = 20: must be a multiple of the 8 groups of its normalisation"
+        );
+        assert_eq!(
+            refusal(builder().base_channels(9).groups(3)),
+            "base_channels = 9: must be even, for its sines and cosines of time"
+        );
+        assert_eq!(
+            refusal(builder().heads(3)),
+            "heads = 3: must divide every resolution's channels, and 16 is among them"
+        );
+        assert_eq!(
+            refusal(builder().attention_at([16])),
+            "attention_at = 16: this network works at the resolutions [8, 4, 2]"
+        );
+        assert_eq!(
+            refusal(builder().channel_mults([])),
+            "channel_mults = []: one number of at least 1 for each of 1 to 16 resolutions"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! What a network predicts, and how one prediction turns into another.
+//!
+//! A noised image x_t = alpha x_0 + sigma eps has two unknowns and one equation: any second linear equation gives both.
+
+use crate::Result;
+use tch::Tensor;
+
+/// The quantity that a network is trained to predict from x_t.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let model_target = Prediction::V; // v = alpha eps - sigma x_0
+/// assert_eq!(model_target.to_string(), "v");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prediction {
+    /// The noise eps (Ho et al. 2020, eq. 14). Well behaved while something of the image is left; near alpha = 0 its
+    /// x_0 = (x_t - sigma eps)/alpha magnifies every error.
+    Epsilon,
+    /// The velocity v = alpha eps - sigma x_0 (Salimans & Ho 2022, appendix D). Well behaved at every level.
+    V,
+}
+
+impl Prediction {
+    /// What the network should have said: the target, of the shape of `x0`.
+    ///
+    /// `alpha` and `sigma` broadcast against the images: one number, or N x 1 x 1 x 1.
+    ///
+    /// # Errors
+    /// Shapes that do not broadcast.
+    pub fn target(self, x0: &Tensor, eps: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Self::Epsilon => eps.shallow_clone(),
+            Self::V => alpha.f_mul(eps)?.f_sub(&sigma.f_mul(x0)?)?,
+        })
+    }
+
+    /// Predicted x_0 from x_t and the network's output.
+    ///
+    /// eps: x_0 = (x_t - sigma eps)/alpha; v: x_0 = alpha x_t - sigma v (both exact for a variance-preserving schedule).
+    ///
+    /// # Errors
+    /// Shapes that do not broadcast.
+    pub fn x0(self, xt: &Tensor, output: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Self::Epsilon => xt.f_sub(&sigma.f_mul(output)?)?.f_div(alpha)?,
+            Self::V => alpha.f_mul(xt)?.f_sub(&sigma.f_mul(output)?)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Prediction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Epsilon => "epsilon",
+            Self::V => "v",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+    use crate::random::{Stream, generator, normal};
+    use tch::{Device, Kind};
+
+    /// Closed form 4: the exact target gives the exact x_0 back, at every level.
+    #[test]
+    fn targets_invert() {
+        let mut rng = generator(0, Stream::Noise, 0);
+        let mut draw = || normal(&mut rng, &[6, 1, 2, 2], Device::Cpu).unwrap().to_kind(Kind::Double);
+        let (x0, eps) = (draw(), draw());
+        let schedule = Schedule::linear(1_000).unwrap();
+        for t in [0.001, 0.1, 0.5, 0.9, 1.0] {
+            let (alpha, sigma) = (Tensor::from(schedule.alpha(t)), Tensor::from(schedule.sigma(t)));
+            let xt = &alpha * &x0 + &sigma * &eps;
+            for prediction in [Prediction::Epsilon, Prediction::V] {
+                let target = prediction.target(&x0, &eps, &alpha, &sigma).unwrap();
+                let back = prediction.x0(&xt, &target, &alpha, &sigma).unwrap();
+                assert!((back - &x0).abs().max().double_value(&[]) < 1e-11, "{prediction} at {t}");
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What a notebook needs, in one line: `use noisebook::prelude::*;`.
+//!
+//! It leaves the name `Result` to the reader, whose own functions return other errors.
+
+pub use crate::data::{Batch, Dataset};
+pub use crate::denoiser::Denoiser;
+pub use crate::diffusion::Diffusion;
+pub use crate::evaluate::Nearest;
+pub use crate::net::{Network, UNet};
+pub use crate::prediction::Prediction;
+pub use crate::process::Strip;
+pub use crate::sample::{SampleStep, Sampler, Samples};
+pub use crate::schedule::{Levels, Schedule};
+pub use crate::show::Show;
+pub use crate::train::{Run, TrainStep, Trainer};
+pub use tch::{Device, Kind, Tensor};

@@ -1,0 +1,5 @@
+//! The forward process: from an image to noise.
+
+mod noise;
+
+pub use noise::{Noising, Strip};

@@ -1,0 +1,146 @@
+//! The forward process in one jump: q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I), Ho et al. 2020, eq. 4.
+
+use crate::random::{Stream, generator, normal};
+use crate::show::{Bundle, Grid, Show};
+use crate::{Error, Result, Schedule};
+use tch::Tensor;
+
+impl Schedule {
+    /// Noises `image` (C x H x W, or a batch N x C x H x W of which the first is taken): say at which levels with
+    /// [`at`](Noising::at).
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let digits = Dataset::digits()?;
+    /// let strip = Schedule::cosine(1_000)?.noise(&digits.image(0)?).at([0, 250, 500, 999])?;
+    /// assert_eq!(strip.images().size(), [4, 1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn noise(&self, image: &Tensor) -> Noising {
+        Noising { schedule: self.clone(), image: image.shallow_clone(), seed: 0 }
+    }
+}
+
+/// An image about to be noised; [`Schedule::noise`] makes one.
+#[derive(Debug)]
+pub struct Noising {
+    schedule: Schedule,
+    image: Tensor,
+    seed: u64,
+}
+
+impl Noising {
+    /// The seed of the noise (default 0).
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// x_t = alpha_t x_0 + sigma_t eps at these levels, all with the same eps: so what changes along the strip is the
+    /// level alone.
+    ///
+    /// # Errors
+    /// No levels, a level outside 0..N, or a tensor that is no image.
+    pub fn at(&self, levels: impl IntoIterator<Item = usize>) -> Result<Strip> {
+        let levels: Vec<usize> = levels.into_iter().collect();
+        if levels.is_empty() {
+            return Err(Error::argument("levels", "[]", "name at least one level"));
+        }
+        let image = match self.image.dim() {
+            3 => self.image.shallow_clone(),
+            4 if self.image.size()[0] > 0 => self.image.f_get(0)?,
+            _ => {
+                let shape = format!("{:?}", self.image.size());
+                return Err(Error::argument("image", shape, "an image is a tensor C x H x W"));
+            }
+        };
+        let mut rng = generator(self.seed, Stream::Forward, 0);
+        let eps = normal(&mut rng, &image.size(), image.device())?;
+        let mut noised = Vec::with_capacity(levels.len());
+        for &level in &levels {
+            let t = self.schedule.time(level)?;
+            let kept = image.f_mul_scalar(self.schedule.alpha(t))?;
+            noised.push(kept.f_add(&eps.f_mul_scalar(self.schedule.sigma(t))?)?);
+        }
+        Ok(Strip { images: Tensor::f_stack(&noised, 0)?, levels, schedule: self.schedule.clone() })
+    }
+}
+
+/// One image at several noise levels. As the value of a cell it draws itself as a strip.
+#[derive(Debug)]
+pub struct Strip {
+    images: Tensor,
+    levels: Vec<usize>,
+    schedule: Schedule,
+}
+
+impl Strip {
+    /// The noised images, one a level: N x C x H x W.
+    pub fn images(&self) -> Tensor {
+        self.images.shallow_clone()
+    }
+
+    /// The levels, in 0..N.
+    #[must_use]
+    pub fn levels(&self) -> Vec<usize> {
+        self.levels.clone()
+    }
+}
+
+impl Show for Strip {
+    fn bundle(&self) -> Result<Bundle> {
+        let mut captions = Vec::with_capacity(self.levels.len());
+        for &level in &self.levels {
+            let alpha = self.schedule.alpha(self.schedule.time(level)?);
+            captions.push(format!("{level}: {:.0}%", 100.0 * alpha * alpha));
+        }
+        let title = format!(
+            "Noised in one jump, {} schedule: level, and share of the image's variance left",
+            self.schedule.name()
+        );
+        Grid::new(&self.images)?.columns(self.levels.len().min(8)).captions(captions).title(title).bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn it_is_alpha_x0_plus_sigma_eps_with_one_eps() {
+        let schedule = Schedule::linear(1_000).unwrap();
+        let image = Tensor::linspace(-1, 1, 12, (Kind::Float, Device::Cpu)).view([3, 2, 2]);
+        let strip = schedule.noise(&image).seed(5).at([0, 400, 999]).unwrap();
+        // Two levels are two equations for x_0 and eps; eps solved from the last two must give the first.
+        let (a1, s1) = (schedule.alpha(0.401), schedule.sigma(0.401));
+        let (a2, s2) = (schedule.alpha(1.0), schedule.sigma(1.0));
+        let (x1, x2) = (strip.images().get(1), strip.images().get(2));
+        let eps = (&x2 * a1 - &x1 * a2) / (s2 * a1 - s1 * a2);
+        let expected = &image * schedule.alpha(0.001) + &eps * schedule.sigma(0.001);
+        assert!((strip.images().get(0) - expected).abs().max().double_value(&[]) < 1e-5);
+        assert!((eps.std(false).double_value(&[]) - 1.0).abs() < 0.6);
+    }
+
+    #[test]
+    fn a_batch_gives_its_first_image_and_seeds_differ() {
+        let schedule = Schedule::cosine(100).unwrap();
+        let batch = Tensor::zeros([4, 1, 2, 2], (Kind::Float, Device::Cpu));
+        let one = schedule.noise(&batch).at([50]).unwrap().images();
+        assert_eq!(one, schedule.noise(&batch.get(0)).at([50]).unwrap().images());
+        assert_ne!(one, schedule.noise(&batch).seed(1).at([50]).unwrap().images());
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let schedule = Schedule::cosine(100).unwrap();
+        let image = Tensor::zeros([1, 2, 2], (Kind::Float, Device::Cpu));
+        let said = |levels: &[usize]| schedule.noise(&image).at(levels.iter().copied()).unwrap_err().to_string();
+        assert_eq!(said(&[100]), "level = 100: levels run from 0 to 99");
+        assert_eq!(said(&[]), "levels = []: name at least one level");
+        let flat = schedule.noise(&image.view([4])).at([0]).unwrap_err().to_string();
+        assert_eq!(flat, "image = [4]: an image is a tensor C x H x W");
+    }
+}

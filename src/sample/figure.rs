@@ -1,0 +1,91 @@
+//! What sampling looks like.
+
+use super::samples::Frame;
+use super::steps::SampleStep;
+use crate::Result;
+use crate::show::{Bundle, Figure, Grid, Show};
+use tch::Tensor;
+
+/// How many samples a trajectory shows.
+const FOLLOWED: i64 = 3;
+/// How many moments of each: more would not fit a notebook's column.
+const MOMENTS: usize = 10;
+
+/// Samples with their labels.
+pub(crate) fn samples_grid(images: &Tensor, labels: Option<&Tensor>) -> Result<Grid> {
+    let grid = Grid::new(images)?.columns(10);
+    Ok(match labels {
+        Some(labels) => grid.captions(Vec::<i64>::try_from(labels)?.iter().map(i64::to_string).collect()),
+        None => grid,
+    })
+}
+
+/// x beside predicted x_0.
+pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
+    let few = step.x.size()[0].min(8);
+    let part = |images: &Tensor, title: String| -> Result<Grid> {
+        Ok(Grid::new(&images.f_narrow(0, 0, few)?)?.columns(4).title(title))
+    };
+    let x = part(&step.x, format!("x at t = {:.3}, sigma = {:.3}", step.t, step.sigma))?;
+    let x0 = part(&step.x0, "predicted x\u{2080}".into())?;
+    let title = format!("Reverse step {} of {}", step.index + 1, step.steps);
+    Ok(Figure::row([x, x0]).title(title))
+}
+
+impl Show for SampleStep {
+    fn bundle(&self) -> Result<Bundle> {
+        step_figure(self)?.bundle()
+    }
+}
+
+/// The way back of a few samples; [`Samples::trajectory`](super::Samples::trajectory) makes one.
+#[derive(Debug)]
+pub struct Trajectory {
+    /// Rows of frames: for each sample x_t, then predicted x_0.
+    images: Tensor,
+    times: Vec<f64>,
+    rows: Vec<String>,
+}
+
+impl Trajectory {
+    pub(super) fn new(frames: &[Frame], labels: Option<&Tensor>) -> Result<Self> {
+        // Evenly spread, the last among them.
+        let moments = frames.len().min(MOMENTS);
+        let frames: Vec<&Frame> = (1..=moments).map(|k| &frames[k * frames.len() / moments - 1]).collect();
+        let followed = frames[0].x.size()[0].min(FOLLOWED);
+        let labels = match labels {
+            Some(labels) => Vec::<i64>::try_from(labels)?,
+            None => Vec::new(),
+        };
+        let (mut images, mut rows) = (Vec::new(), Vec::new());
+        for sample in 0..followed {
+            let of = labels.get(sample as usize).map_or(String::new(), |label| format!(" of a {label}"));
+            rows.push(format!("x\u{209c}{of}"));
+            rows.push("predicted x\u{2080}".to_string());
+            for pick in [|frame: &Frame| frame.x.shallow_clone(), |frame: &Frame| frame.x0.shallow_clone()] {
+                for frame in &frames {
+                    images.push(pick(frame).f_get(sample)?);
+                }
+            }
+        }
+        let times = frames.iter().map(|frame| frame.t).collect();
+        Ok(Self { images: Tensor::f_stack(&images, 0)?, times, rows })
+    }
+
+    /// The times of the frames, falling to 0.
+    #[must_use]
+    pub fn times(&self) -> Vec<f64> {
+        self.times.clone()
+    }
+}
+
+impl Show for Trajectory {
+    fn bundle(&self) -> Result<Bundle> {
+        let columns = self.times.len();
+        let mut captions = vec![String::new(); columns * (self.rows.len() - 1)];
+        captions.extend(self.times.iter().map(|t| format!("t = {t:.2}")));
+        let title = "From noise to image: x\u{209c} and what the model takes it for";
+        let grid = Grid::new(&self.images)?.columns(columns).row_labels(self.rows.clone());
+        grid.captions(captions).title(title).bundle()
+    }
+}

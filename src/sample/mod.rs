@@ -1,0 +1,15 @@
+//! The way back: from noise to images.
+
+mod ddim;
+mod ddpm;
+mod figure;
+mod guidance;
+mod sampler;
+mod samples;
+mod steps;
+
+pub use figure::Trajectory;
+pub use guidance::ClassifierFree;
+pub use sampler::Sampler;
+pub use samples::Samples;
+pub use steps::{SampleStep, SampleSteps};

@@ -1,0 +1,309 @@
+//! How a sampler is described and checked.
+
+use super::ddim::Ddim;
+use super::ddpm::Ddpm;
+use super::guidance::ClassifierFree;
+use super::samples::Samples;
+use super::steps::{SampleSteps, Update};
+use crate::denoiser::Denoiser;
+use crate::random::{Stream, generator, normal};
+use crate::{Error, Result};
+use std::rc::Rc;
+use tch::Tensor;
+
+/// The way from noise to images: which rule, how many steps, how many samples, of which labels.
+///
+/// Setters never fail: [`iter`](Self::iter) and [`sample`](Self::sample) check the whole against the model.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).classes(10).build()?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+/// let samples = Sampler::ddim(5).guidance_scale(2.0).labels(0..10).seed(0).sample(&model)?;
+/// assert_eq!(samples.images().size(), [10, 1, 8, 8]);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    method: Method,
+    count: Option<usize>,
+    labels: Option<Vec<i64>>,
+    guidance_scale: f64,
+    clip: bool,
+    seed: u64,
+    frames: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    Ddpm,
+    Ddim { steps: usize, eta: f64 },
+}
+
+impl Sampler {
+    fn new(method: Method) -> Self {
+        Self { method, count: None, labels: None, guidance_scale: 1.0, clip: true, seed: 0, frames: 16 }
+    }
+
+    /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's
+    /// variance beta~.
+    #[must_use]
+    pub fn ddpm() -> Self {
+        Self::new(Method::Ddpm)
+    }
+
+    /// Implicit sampling in `steps` steps (Song et al. 2021, eq. 12), without new noise unless [`eta`](Self::eta) says so.
+    ///
+    /// The levels are spaced evenly from the last one down ("trailing", Lin et al. 2024), so that the first step starts
+    /// from what the model knows as noise.
+    #[must_use]
+    pub fn ddim(steps: usize) -> Self {
+        Self::new(Method::Ddim { steps, eta: 0.0 })
+    }
+
+    /// The share of DDPM's noise that each DDIM step takes, in [0, 1] (default 0). DDPM itself has no eta.
+    #[must_use]
+    pub fn eta(mut self, eta: f64) -> Self {
+        if let Method::Ddim { eta: current, .. } = &mut self.method {
+            *current = eta;
+        }
+        self
+    }
+
+    /// How many samples to draw (default: as many as labels, else 16). Labels repeat in turn to fill it.
+    #[must_use]
+    pub fn count(mut self, count: usize) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// The classes to draw, in turn: `0..10`, or `[7; 20]`.
+    #[must_use]
+    pub fn labels(mut self, labels: impl IntoIterator<Item = impl Into<i64>>) -> Self {
+        self.labels = Some(labels.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Classifier-free guidance: x_0 = x_0(no label) + w (x_0(label) - x_0(no label)). 1 (default) is plain conditional,
+    /// more is clearer and less varied; see [`ClassifierFree`].
+    #[must_use]
+    pub fn guidance_scale(mut self, scale: f64) -> Self {
+        self.guidance_scale = scale;
+        self
+    }
+
+    /// Whether predicted x_0 is held within [-1, 1], where pixels live (default true; Ho et al. 2020, their code).
+    #[must_use]
+    pub fn clip(mut self, clip: bool) -> Self {
+        self.clip = clip;
+        self
+    }
+
+    /// The seed of all noise (default 0). The first samples do not depend on how many are drawn.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How many frames of the trajectory [`sample`](Self::sample) keeps (default 16).
+    #[must_use]
+    pub fn frames(mut self, frames: usize) -> Self {
+        self.frames = frames;
+        self
+    }
+
+    /// The way back, to be taken one step at a time.
+    ///
+    /// # Errors
+    /// 0 steps or more than the schedule has levels, 0 samples, a label that the model does not know, guidance without
+    /// labels, an eta outside [0, 1].
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let mut steps = Sampler::ddpm().count(4).iter(&model)?;
+    /// let first = steps.next().unwrap()?;
+    /// assert_eq!((first.index, first.steps, first.t), (0, 100, 0.99));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn iter(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<SampleSteps> {
+        self.check_numbers()?;
+        let labels = self.checked_labels(model.classes())?;
+        let times = self.times(model.schedule().levels())?;
+        let (rule, clip): (Rc<dyn Update>, bool) = match self.method {
+            Method::Ddpm => (Rc::new(Ddpm), self.clip),
+            Method::Ddim { eta, .. } => (Rc::new(Ddim { eta }), self.clip),
+        };
+        let count = labels.as_ref().map_or(self.count.unwrap_or(16), Vec::len) as i64;
+        let shape: Vec<i64> = [count].into_iter().chain(model.sample_shape()).collect();
+        let x = normal(&mut generator(self.seed, Stream::Prior, 0), &shape, model.device())?;
+        let labels = match labels {
+            Some(labels) => Some(Tensor::f_from_slice(&labels)?.f_to_device(model.device())?),
+            None => None,
+        };
+        let denoiser = Rc::new(ClassifierFree::new(Rc::new(model.clone()), self.guidance_scale));
+        Ok(SampleSteps { denoiser, rule, times, x, labels, clip, seed: self.seed, index: 0 })
+    }
+
+    /// The whole way back, with a live picture when it takes long.
+    ///
+    /// # Errors
+    /// As [`iter`](Self::iter).
+    pub fn sample(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<Samples> {
+        Samples::collect(self.iter(model)?, self.frames, self.seed)
+    }
+
+    /// From the last level to 0.
+    fn times(&self, levels: usize) -> Result<Vec<f64>> {
+        let steps = match self.method {
+            Method::Ddpm => levels,
+            Method::Ddim { steps, .. } => steps,
+        };
+        if !(1..=levels).contains(&steps) {
+            return Err(Error::argument(
+                "steps",
+                steps,
+                format!("this schedule has {levels} levels: take 1 to {levels} steps"),
+            ));
+        }
+        // levels (1 - k/steps), rounded: the number of the level, and 0 for the data.
+        let level = |k: usize| (levels as f64 * (steps - k) as f64 / steps as f64).round();
+        Ok((0..=steps).map(|k| level(k) / levels as f64).collect())
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        if self.count == Some(0) {
+            return Err(Error::argument("count", 0, "draw at least 1 sample"));
+        }
+        if !self.guidance_scale.is_finite() {
+            return Err(Error::argument("guidance_scale", self.guidance_scale, "must be a finite number"));
+        }
+        if self.guidance_scale != 1.0 && self.labels.is_none() {
+            return Err(Error::argument(
+                "guidance_scale",
+                self.guidance_scale,
+                "guidance needs labels: add .labels(0..10)",
+            ));
+        }
+        if let Method::Ddim { eta, .. } = self.method
+            && !(0.0..=1.0).contains(&eta)
+        {
+            return Err(Error::argument("eta", eta, "must lie in [0, 1]"));
+        }
+        Ok(())
+    }
+
+    /// One label a sample, if labels were asked for.
+    fn checked_labels(&self, classes: Option<i64>) -> Result<Option<Vec<i64>>> {
+        let Some(labels) = &self.labels else { return Ok(None) };
+        if labels.is_empty() {
+            return Err(Error::argument("labels", "[]", "name at least one class"));
+        }
+        let Some(classes) = classes else {
+            return Err(Error::argument("labels", format!("{labels:?}"), "this model was built without classes"));
+        };
+        if let Some(unknown) = labels.iter().find(|label| !(0..classes).contains(label)) {
+            return Err(Error::argument(
+                "label",
+                unknown,
+                format!("this model knows the classes 0 to {}", classes - 1),
+            ));
+        }
+        let count = self.count.unwrap_or(labels.len());
+        Ok(Some(labels.iter().copied().cycle().take(count).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guidance::tests::Gaussians;
+    use super::*;
+    use crate::Schedule;
+    use tch::{Device, Kind};
+
+    #[derive(Clone)]
+    struct Shared(Rc<Gaussians>);
+
+    impl Denoiser for Shared {
+        fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+            self.0.denoise(xt, t, labels)
+        }
+        fn schedule(&self) -> &Schedule {
+            self.0.schedule()
+        }
+        fn sample_shape(&self) -> Vec<i64> {
+            self.0.sample_shape()
+        }
+        fn classes(&self) -> Option<i64> {
+            self.0.classes()
+        }
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+    }
+
+    fn gaussians(levels: usize) -> Shared {
+        let schedule = Schedule::linear(levels).unwrap();
+        Shared(Rc::new(Gaussians { schedule, means: vec![0.5, -0.25], std: 0.3 }))
+    }
+
+    fn moments(samples: &Tensor) -> (f64, f64) {
+        (samples.mean(Kind::Double).double_value(&[]), samples.std(true).double_value(&[]))
+    }
+
+    /// With the exact denoiser the samples are the data's: mean mu_u + w (mu_c - mu_u), and its standard deviation.
+    #[test]
+    fn both_samplers_land_on_the_gaussian() {
+        let model = gaussians(1_000);
+        for sampler in [Sampler::ddpm(), Sampler::ddim(200), Sampler::ddim(200).eta(1.0)] {
+            let sampler = sampler.clip(false).labels([0, 1]).count(40);
+            let (x, guided) =
+                (sampler.sample(&model).unwrap(), sampler.clone().guidance_scale(2.0).sample(&model).unwrap());
+            for (class, mean) in [(0, 0.5), (1, -0.25)] {
+                let of_class = Tensor::from_slice(&(0..20).map(|i| 2 * i + class).collect::<Vec<i64>>());
+                // 20 x 256 values: the mean's standard error is 0.0042, the deviation's 0.003; DDIM's own error is below.
+                let (m, s) = moments(&x.images().index_select(0, &of_class));
+                assert!((m - mean).abs() < 0.017 && (s - 0.3).abs() < 0.015, "{sampler:?}: {m} {s}");
+                let (m, s) = moments(&guided.images().index_select(0, &of_class));
+                assert!((m - 2.0 * mean).abs() < 0.017 && (s - 0.3).abs() < 0.015, "{sampler:?}: {m} {s}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_and_the_first_samples_do_not_depend_on_the_count() {
+        let model = gaussians(50);
+        let draw = |count, seed| Sampler::ddpm().labels([0]).count(count).seed(seed).sample(&model).unwrap().images();
+        assert_eq!(draw(4, 7), draw(4, 7));
+        assert_ne!(draw(4, 7), draw(4, 8));
+        assert_eq!(draw(1, 7), draw(4, 7).narrow(0, 0, 1));
+    }
+
+    #[test]
+    fn steps_count_down_to_the_data() {
+        let mut steps = Sampler::ddim(3).count(2).iter(&gaussians(10)).unwrap();
+        let made: Vec<_> = steps.by_ref().map(|step| step.unwrap()).map(|s| (s.index, s.t, s.evaluations)).collect();
+        assert_eq!(made, [(0, 0.7, 1), (1, 0.3, 2), (2, 0.0, 3)]);
+        assert!(steps.next().is_none());
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let model = gaussians(10);
+        let said = |sampler: Sampler| sampler.iter(&model).unwrap_err().to_string();
+        assert_eq!(said(Sampler::ddim(0)), "steps = 0: this schedule has 10 levels: take 1 to 10 steps");
+        assert_eq!(said(Sampler::ddim(11)), "steps = 11: this schedule has 10 levels: take 1 to 10 steps");
+        assert_eq!(said(Sampler::ddpm().labels([0, 2])), "label = 2: this model knows the classes 0 to 1");
+        assert_eq!(said(Sampler::ddpm().labels([0; 0])), "labels = []: name at least one class");
+        assert_eq!(said(Sampler::ddpm().count(0)), "count = 0: draw at least 1 sample");
+        assert_eq!(said(Sampler::ddim(5).eta(1.5)), "eta = 1.5: must lie in [0, 1]");
+        let unlabelled = "guidance_scale = 2: guidance needs labels: add .labels(0..10)";
+        assert_eq!(said(Sampler::ddpm().guidance_scale(2.0)), unlabelled);
+        assert_eq!(
+            said(Sampler::ddpm().labels([0]).guidance_scale(f64::NAN)),
+            "guidance_scale = NaN: must be a finite number"
+        );
+    }
+}

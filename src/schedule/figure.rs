@@ -1,0 +1,71 @@
+//! What a schedule looks like.
+
+use super::Schedule;
+use crate::show::{Bundle, Chart, Figure, Show};
+use crate::{Error, Result};
+
+impl Schedule {
+    /// Lays schedules over one another: abar and log-SNR against time.
+    ///
+    /// # Errors
+    /// Fewer than one schedule or more than six.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// Schedule::compare(&[&Schedule::linear(1_000)?, &Schedule::cosine(1_000)?])?.show()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn compare(schedules: &[&Self]) -> Result<Comparison> {
+        if !(1..=6).contains(&schedules.len()) {
+            return Err(Error::argument("schedules", schedules.len(), "compare 1 to 6 schedules"));
+        }
+        Ok(Comparison { schedules: schedules.iter().map(|&schedule| schedule.clone()).collect() })
+    }
+
+    /// A point a level, from the first level to the last; t = 0 is no level.
+    fn curve(&self, value: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
+        let levels = self.levels();
+        (1..=levels).map(|step| step as f64 / levels as f64).map(|t| (t, value(t))).unzip()
+    }
+
+    fn facts(&self) -> String {
+        format!("{} schedule, {} levels", self.name, self.levels())
+    }
+}
+
+impl Show for Schedule {
+    fn bundle(&self) -> Result<Bundle> {
+        let mut mix = Chart::new("How much image, how much noise").x_label("time t").y_label("factor");
+        for (name, value) in [("alpha", Self::alpha as fn(&Self, f64) -> f64), ("sigma", Self::sigma)] {
+            let (t, y) = self.curve(|t| value(self, t));
+            mix = mix.line(name, &t, &y);
+        }
+        let (t, alpha_bars) = self.curve(|t| self.alpha(t).powi(2));
+        let mix = mix.line("abar = alpha\u{b2}", &t, &alpha_bars).y_range(0.0, 1.0).size(375, 250);
+        let (t, log_snr) = self.curve(|t| self.log_snr(t));
+        let snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR").line("ln SNR", &t, &log_snr);
+        Figure::row([mix, snr.size(375, 250)]).title(self.facts()).bundle()
+    }
+}
+
+/// Schedules laid over one another; [`Schedule::compare`] makes one.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    schedules: Vec<Schedule>,
+}
+
+impl Show for Comparison {
+    fn bundle(&self) -> Result<Bundle> {
+        let mut left = Chart::new("What is left of the image").x_label("time t").y_label("abar").y_range(0.0, 1.0);
+        let mut snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR");
+        for schedule in &self.schedules {
+            let (t, alpha_bars) = schedule.curve(|t| schedule.alpha(t).powi(2));
+            left = left.line(schedule.name, &t, &alpha_bars);
+            let (t, log_snr) = schedule.curve(|t| schedule.log_snr(t));
+            snr = snr.line(schedule.name, &t, &log_snr);
+        }
+        let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name).collect();
+        let row = [left.size(375, 250), snr.size(375, 250)];
+        Figure::row(row).title(format!("Schedules: {}", names.join(", "))).bundle()
+    }
+}

@@ -1,0 +1,109 @@
+//! The noise levels of a batch: one time an image.
+
+use super::Schedule;
+use crate::random::{Stream, below, generator};
+use crate::{Error, Result};
+use tch::{Device, Kind, Tensor};
+
+/// One noise level for each image of a batch, in the units that every network understands.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let schedule = Schedule::cosine(1_000)?;
+/// let levels = Levels::new(&schedule, [0, 499, 999])?;
+/// assert_eq!(levels.times(), [0.001, 0.5, 1.0]);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Levels {
+    times: Vec<f64>,
+    count: usize,
+}
+
+impl Levels {
+    /// Levels by their index in 0..N of a schedule.
+    ///
+    /// # Errors
+    /// A level outside 0..N.
+    pub fn new(schedule: &Schedule, levels: impl IntoIterator<Item = usize>) -> Result<Self> {
+        let times = levels.into_iter().map(|level| schedule.time(level)).collect::<Result<_>>()?;
+        Ok(Self { times, count: schedule.levels() })
+    }
+
+    /// The same time t in [0, 1] for `batch` images.
+    ///
+    /// # Errors
+    /// t outside [0, 1].
+    pub fn at(schedule: &Schedule, t: f64, batch: usize) -> Result<Self> {
+        if !(0.0..=1.0).contains(&t) {
+            return Err(Error::argument("t", t, "time runs from 0 (data) to 1 (noise)"));
+        }
+        Ok(Self { times: vec![t; batch], count: schedule.levels() })
+    }
+
+    /// Uniform draws from 0..N: those of step `step` of a run with this seed.
+    pub(crate) fn draw(schedule: &Schedule, batch: usize, seed: u64, step: u64) -> Self {
+        let count = schedule.levels();
+        let mut rng = generator(seed, Stream::Level, step);
+        let times = (0..batch).map(|_| (below(&mut rng, count) + 1) as f64 / count as f64).collect();
+        Self { times, count }
+    }
+
+    /// How many images these levels are for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// The times, each in [0, 1].
+    #[must_use]
+    pub fn times(&self) -> Vec<f64> {
+        self.times.clone()
+    }
+
+    /// The levels' indices t N - 1: whole numbers in 0..N where the times are a schedule's levels.
+    #[must_use]
+    pub fn indices(&self) -> Vec<f64> {
+        self.times.iter().map(|t| t * self.count as f64 - 1.0).collect()
+    }
+
+    /// alpha and sigma of each image as float32 tensors N x 1 x 1 x 1.
+    pub(crate) fn alpha_sigma(&self, schedule: &Schedule, device: Device) -> Result<(Tensor, Tensor)> {
+        let column = |value: &dyn Fn(f64) -> f64| -> Result<Tensor> {
+            let values: Vec<f64> = self.times.iter().map(|&t| value(t)).collect();
+            Ok(Tensor::f_from_slice(&values)?.f_to_device(device)?.f_to_kind(Kind::Float)?.f_view([-1, 1, 1, 1])?)
+        };
+        Ok((column(&|t| schedule.alpha(t))?, column(&|t| schedule.sigma(t))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_reach_every_level_and_no_other() {
+        let schedule = Schedule::linear(4).unwrap();
+        let mut seen: Vec<f64> = Levels::draw(&schedule, 1_000, 0, 0).indices();
+        assert_eq!(seen.len(), 1_000);
+        seen.sort_by(f64::total_cmp);
+        seen.dedup();
+        assert_eq!(seen, [0.0, 1.0, 2.0, 3.0]); // the article's code never trains the first
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let schedule = Schedule::linear(4).unwrap();
+        assert_eq!(
+            Levels::at(&schedule, 1.5, 2).unwrap_err().to_string(),
+            "t = 1.5: time runs from 0 (data) to 1 (noise)"
+        );
+        assert_eq!(Levels::new(&schedule, [4]).unwrap_err().to_string(), "level = 4: levels run from 0 to 3");
+    }
+}

@@ -1,0 +1,112 @@
+//! Where everything of a grid lies on the page.
+
+use super::grid::Grid;
+use super::look::{LABEL_SIZE, shorten, text, text_width};
+use super::mosaic::Layout;
+
+/// The PNG has this many pixels for one of the page's, so that it is sharp on dense screens.
+pub(super) const DENSITY: usize = 2;
+
+/// The height of a line of captions.
+pub(super) const CAPTION_LINE: f64 = 17.0;
+
+const GAP: f64 = 4.0;
+const WIDEST_CAPTION: f64 = 110.0;
+const WIDEST_ROW_LABEL: f64 = 130.0;
+
+/// The images' places, and the text around them as SVG.
+pub(super) struct Sheet {
+    pub(super) layout: Layout,
+    /// Where the first image begins.
+    pub(super) left: f64,
+    /// Where the last caption of a row ends.
+    pub(super) right: f64,
+    pub(super) captions: String,
+    pub(super) row_labels: String,
+}
+
+impl Sheet {
+    pub(super) fn new(grid: &Grid, available: f64) -> Self {
+        let (count, tile) = (grid.tiles.count, (grid.tiles.width, grid.tiles.height));
+        let enlarged = enlarged(count, tile, grid.scale);
+        let (width, height) = (size(tile.0, enlarged), size(tile.1, enlarged));
+        let captions = grid.shown_captions();
+        let widest = |labels: &mut dyn Iterator<Item = &str>, most: f64| {
+            labels.map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max).min(most)
+        };
+        let caption_width = widest(&mut captions.iter().copied(), WIDEST_CAPTION.max(width));
+        let label_width = widest(&mut grid.row_labels.iter().map(String::as_str), WIDEST_ROW_LABEL);
+        let cell = width.max(caption_width + 4.0 * f64::from(u8::from(caption_width > 0.0)));
+        let pitch = (cell + GAP).ceil();
+        let pitch_y = (height + GAP + if captions.is_empty() { 0.0 } else { CAPTION_LINE }).ceil();
+        let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
+        let left = (labels + (cell - width) / 2.0).round();
+        let fitting = ((available - labels + GAP) / pitch).floor().max(1.0) as usize;
+        let columns = grid.columns.unwrap_or_else(|| columns(count, fitting));
+
+        let mut text_below = String::new();
+        for (index, caption) in captions.iter().enumerate() {
+            let x = left + (index % columns) as f64 * pitch + width / 2.0;
+            let y = (index / columns) as f64 * pitch_y + height + LABEL_SIZE + 1.0;
+            text_below += &text(x, y, "middle", &shorten(caption, cell, LABEL_SIZE));
+        }
+        let mut text_beside = String::new();
+        for (row, label) in grid.row_labels.iter().enumerate() {
+            let y = row as f64 * pitch_y + height / 2.0 + 4.0;
+            text_beside += &text(labels - 8.0, y, "end", &shorten(label, WIDEST_ROW_LABEL, LABEL_SIZE));
+        }
+        let layout =
+            Layout { columns, enlarged, pitch_x: pitch as usize * DENSITY, pitch_y: pitch_y as usize * DENSITY };
+        let right = labels + (columns.min(count) as f64) * pitch - GAP;
+        Self { layout, left, right, captions: text_below, row_labels: text_beside }
+    }
+}
+
+fn size(pixels: usize, enlarged: usize) -> f64 {
+    (pixels * enlarged) as f64 / DENSITY as f64
+}
+
+/// How many pixels of the PNG a pixel of an image takes: few images are drawn larger than many.
+fn enlarged(count: usize, (width, height): (usize, usize), scale: Option<u32>) -> usize {
+    if let Some(scale) = scale {
+        return scale as usize * DENSITY;
+    }
+    let wanted = match count {
+        1 => 128,
+        2..=6 => 96,
+        _ => 58,
+    };
+    let side = width.max(height);
+    let times = (wanted * DENSITY + side / 2) / side;
+    // A multiple of the density keeps the pixels equal on screens that are not dense.
+    if times < DENSITY { 1 } else { (times + DENSITY / 2) / DENSITY * DENSITY }
+}
+
+/// Full rows where that can be, of ten images or a few less.
+fn columns(count: usize, fitting: usize) -> usize {
+    let most = fitting.min(10).min(count).max(1);
+    (most.div_ceil(2)..=most).rev().find(|columns| count.is_multiple_of(*columns)).unwrap_or(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_full_where_that_can_be() {
+        assert_eq!(
+            [1, 5, 10, 12, 13, 16, 20, 64, 80, 100].map(|count| columns(count, 12)),
+            [1, 5, 10, 6, 10, 8, 10, 8, 10, 10]
+        );
+        assert_eq!(columns(64, 3), 2);
+    }
+
+    #[test]
+    fn images_are_of_a_size_that_one_can_see() {
+        for side in [1, 4, 8, 16, 28, 32, 64] {
+            let shown = size(side, enlarged(64, (side, side), None));
+            assert!((40.0..=70.0).contains(&shown), "{side}: {shown}");
+        }
+        assert_eq!(size(256, enlarged(64, (256, 192), None)), 128.0);
+    }
+}

@@ -1,0 +1,11 @@
+//! Training: from data to a model.
+
+mod adamw;
+mod figure;
+mod run;
+mod steps;
+mod trainer;
+
+pub use run::Run;
+pub use steps::{TrainStep, TrainSteps};
+pub use trainer::Trainer;

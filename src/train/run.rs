@@ -1,0 +1,140 @@
+//! A whole training run.
+
+use super::figure::{Charts, live_figure};
+use super::steps::TrainSteps;
+use crate::Result;
+use crate::denoiser::Denoiser;
+use crate::diffusion::Diffusion;
+use crate::sample::Sampler;
+use crate::show::{Bundle, Live, Show, interrupted};
+use std::time::{Duration, Instant};
+use tch::Tensor;
+
+/// Moments of a run at which samples are drawn.
+const SNAPSHOTS: usize = 5;
+/// DDIM steps of such samples: enough to see what the model has learned.
+const SNAPSHOT_STEPS: usize = 20;
+
+/// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch.
+#[derive(Clone)]
+pub struct Run {
+    model: Diffusion,
+    average: Diffusion,
+    pub(super) record: Record,
+    interrupted: bool,
+}
+
+/// The numbers of a run.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) losses: Vec<f64>,
+    pub(super) gradient_norms: Vec<f64>,
+    pub(super) lrs: Vec<f64>,
+    pub(super) snapshots: Vec<Snapshot>,
+    pub(super) steps: usize,
+    pub(super) steps_an_epoch: usize,
+    pub(super) took: Duration,
+}
+
+/// Samples of the averaged weights, from the same noise every time.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) step: usize,
+    pub(super) images: Tensor,
+}
+
+impl Clone for Record {
+    fn clone(&self) -> Self {
+        let copy = |s: &Snapshot| Snapshot { step: s.step, images: s.images.shallow_clone() };
+        Self {
+            losses: self.losses.clone(),
+            gradient_norms: self.gradient_norms.clone(),
+            lrs: self.lrs.clone(),
+            snapshots: self.snapshots.iter().map(copy).collect(),
+            ..*self
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn fit(mut training: TrainSteps, model: Diffusion, steps: usize, seed: u64) -> Result<Self> {
+        let average = training.ema();
+        let mut record = Record { steps, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
+        let (mut live, began, mut stopped) = (Live::new(), Instant::now(), false);
+        for index in 0..steps {
+            if interrupted() {
+                stopped = true;
+                break;
+            }
+            let Some(step) = training.next() else { break };
+            let step = step?;
+            record.losses.push(step.loss);
+            record.gradient_norms.push(step.gradient_norm);
+            record.lrs.push(step.lr);
+            if (index + 1) * SNAPSHOTS / steps > index * SNAPSHOTS / steps {
+                record.snapshots.push(Snapshot { step: index + 1, images: snapshot(&average, seed)? });
+            }
+            record.took = began.elapsed();
+            if live.due() {
+                live.update(&live_figure(&record)?)?;
+            }
+        }
+        live.finish(&live_figure(&record)?)?;
+        Ok(Self { model, average, record, interrupted: stopped })
+    }
+
+    /// The model with the weights as training left them.
+    #[must_use]
+    pub fn model(&self) -> Diffusion {
+        self.model.clone()
+    }
+
+    /// The model with averaged weights, which samples better.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn ema(&self) -> Result<Diffusion> {
+        Ok(self.average.clone())
+    }
+
+    /// The loss of every step.
+    #[must_use]
+    pub fn losses(&self) -> Vec<f64> {
+        self.record.losses.clone()
+    }
+
+    /// The gradient norm of every step, before clipping.
+    #[must_use]
+    pub fn gradient_norms(&self) -> Vec<f64> {
+        self.record.gradient_norms.clone()
+    }
+
+    /// Whether an interrupt ended it early.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+}
+
+/// One sample a class (eight without classes).
+fn snapshot(average: &Diffusion, seed: u64) -> Result<Tensor> {
+    let steps = SNAPSHOT_STEPS.min(average.schedule().levels());
+    let sampler = Sampler::ddim(steps).frames(0).seed(seed);
+    let sampler = match average.classes() {
+        Some(classes) => sampler.labels(0..classes.min(10)),
+        None => sampler.count(8),
+    };
+    Ok(sampler.iter(average)?.last().transpose()?.map_or_else(Tensor::new, |step| step.x))
+}
+
+impl Show for Run {
+    fn bundle(&self) -> Result<Bundle> {
+        Charts(&self.record).figure(self.interrupted)?.bundle()
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&super::figure::facts(&self.record, self.interrupted))
+    }
+}

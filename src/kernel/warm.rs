@@ -5,10 +5,11 @@
 //!     crate/            a copy of this crate's source: what cells depend on
 //!     .cargo/           cargo's settings for everything below: quick cells, optimised dependencies
 //!     cell-rustc        see cell_rustc.rs
-//!     bindings/         torch-sys's C++ part, compiled already
 //!     template/         evcxr's build directory, with everything compiled
 //!     sessions/<pid>-*  clones of it, one a running kernel
 //!     ready             written last: the Rust and libtorch that the template is for
+//! ~/.cache/noisebook/kernel/bindings-*/
+//!     libtch.a          torch-sys's C++ part, compiled already
 //! ```
 
 use super::clone::clone_build;
@@ -39,8 +40,7 @@ impl Warm {
             hash.update(format!("\n{path} {}\n", content.len()));
             hash.update(content);
         }
-        let fingerprint: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { root: cache()?.join(fingerprint), toolchain })
+        Ok(Self { root: cache()?.join(short_hash(&hash.finalize())), toolchain })
     }
 
     pub fn is_ready(&self) -> bool {
@@ -87,7 +87,8 @@ impl Warm {
         fs::create_dir_all(self.root.join(".cargo"))?;
         let mut settings = settings(&wrapper);
         if let (Some((archive, links)), Some(lib)) = (source::BINDINGS, environment::libtorch_lib()) {
-            let folder = self.root.join("bindings");
+            // Named by what it holds, since cargo compiles tch again when this path changes.
+            let folder = cache()?.join(format!("bindings-{}", short_hash(&Sha256::digest(archive))));
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("libtch.a"), archive)?;
             settings.push_str(&bindings(&rustc(&["-vV"])?, &folder, links, lib));
@@ -188,6 +189,10 @@ fn settings(wrapper: &Path) -> String {
          [profile.dev.package.\"*\"]\nopt-level = 3\ndebug-assertions = false\noverflow-checks = false\n",
         wrapper.display().to_string()
     )
+}
+
+fn short_hash(digest: &[u8]) -> String {
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lets cargo use bindings that are compiled already in place of torch-sys's build script, which takes minutes.

@@ -73,6 +73,7 @@ impl Worker {
             Err(reason) => Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),
         };
         self.status.running.store(false, Ordering::SeqCst);
+        let failed = result.is_err();
         match result {
             Ok(()) => {
                 let content =
@@ -86,12 +87,12 @@ impl Worker {
                     "traceback": traceback, "payload": [], "user_expressions": {},
                 });
                 self.replies.send(request, "execute_reply", content);
-                if request.flag("stop_on_error", true) {
-                    self.abort_waiting();
-                }
             }
         }
         self.replies.publisher.status(&request.header, "idle");
+        if failed && request.flag("stop_on_error", true) {
+            self.abort_waiting();
+        }
     }
 
     /// A failed cell takes those with it that wait behind it.

@@ -1,9 +1,74 @@
-//! Gives binaries, tests and examples an rpath to libtorch.
+//! Gives binaries, tests and examples an rpath to libtorch, and the kernel the crate's own source.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // tch's own rpath does not reach the crates that depend on it.
     if let Ok(libtorch) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{libtorch}");
+        println!("cargo::rustc-env=NOISEBOOK_LIBTORCH={libtorch}");
+    }
+    if std::env::var_os("CARGO_FEATURE_KERNEL").is_some() {
+        let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+        write(&out.join("source.rs"), &list_source());
+        write(&out.join("bindings.rs"), &find_bindings(&out));
+    }
+}
+
+fn write(path: &Path, content: &str) {
+    if let Err(error) = std::fs::write(path, content) {
+        println!("cargo::error={}: {error}", path.display());
+    }
+}
+
+/// Lists what Cargo.toml's `include` names, for `noisebook install`.
+fn list_source() -> String {
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let include = manifest.lines().find_map(|line| line.strip_prefix("include = [")).unwrap_or_default();
+    let mut files = Vec::new();
+    for name in include.split('"').filter_map(|part| part.strip_prefix('/')) {
+        // Licences are not needed to compile; a name with a star is one of them.
+        if !name.contains('*') && root.join(name).exists() {
+            println!("cargo::rerun-if-changed={name}");
+            collect(&root.join(name), &mut files);
+        }
+    }
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in &files {
+        let name = file.strip_prefix(&root).unwrap_or(file);
+        let _ = writeln!(list, "({:?}, include_bytes!({:?})),", name.display().to_string(), file.display().to_string());
+    }
+    list.push_str("]\n");
+    list
+}
+
+/// Finds what torch-sys compiled from C++ for this build, so that the build of the cells need not compile it again.
+/// None where cargo keeps it elsewhere: then that build takes minutes longer.
+fn find_bindings(out: &Path) -> String {
+    let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
+    let folders =
+        out.ancestors().nth(2).and_then(|build| std::fs::read_dir(build).ok()).into_iter().flatten().flatten();
+    let newest = folders
+        .filter(|folder| folder.file_name().to_string_lossy().starts_with("torch-sys-"))
+        .filter_map(|folder| {
+            let archive = folder.path().join("out/libtch.a");
+            let output = std::fs::read_to_string(folder.path().join("output")).ok()?;
+            let same = output.lines().any(|line| line == format!("cargo:libtorch_lib={lib}"));
+            same.then_some((archive.metadata().ok()?.modified().ok()?, archive, output))
+        })
+        .max();
+    let Some((_, archive, output)) = newest else { return "None".to_string() };
+    let links: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("cargo:rustc-link-lib=")).collect();
+    format!("Some((include_bytes!({:?}), &{links:?}))", archive.display().to_string())
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().for_each(|entry| collect(&entry.path(), files)),
+        Err(_) => files.push(path.to_path_buf()),
     }
 }

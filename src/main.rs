@@ -1,4 +1,54 @@
-//! x
-fn main() {
+//! The command `noisebook`: the Jupyter kernel and its installation.
+
+mod kernel;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Learn and build diffusion models one visible step at a time, in Jupyter, in Rust.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Registers the kernel with Jupyter and prepares the build of notebook cells.
+    Install {
+        /// Registers in DIR/share/jupyter instead of the user's own folder.
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+    },
+    /// Prepares the build of notebook cells and registers nothing.
+    #[command(hide = true)]
+    Prepare,
+    /// Runs the kernel; this is what Jupyter calls.
+    Kernel {
+        /// What Jupyter wrote: addresses and the key.
+        #[arg(short = 'f', long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    kernel::child::start();
     evcxr::runtime_hook();
+    let result = match Arguments::parse().command {
+        // SAFETY: this is the only thread.
+        Command::Install { prefix } => unsafe { kernel::install(prefix.as_deref()) },
+        // SAFETY: this is the only thread.
+        Command::Prepare => unsafe { kernel::prepare() },
+        // SAFETY: this is the only thread.
+        Command::Kernel { connection_file } => unsafe { kernel::run(&connection_file) },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("noisebook: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,0 +1,221 @@
+//! The prepared build: the crate and its dependencies, compiled once as cells want them, and cloned by every session.
+//!
+//! ```text
+//! ~/.cache/noisebook/kernel/<fingerprint>/
+//!     crate/            a copy of this crate's source: what cells depend on
+//!     .cargo/           cargo's settings for everything below: quick cells, optimised dependencies
+//!     cell-rustc        see cell_rustc.rs
+//!     template/         evcxr's build directory, with everything compiled
+//!     sessions/<pid>-*  clones of it, one a running kernel
+//!     ready             written last: the Rust and libtorch that the template is for
+//! ~/.cache/noisebook/kernel/bindings-*/
+//!     libtch.a          torch-sys's C++ part, compiled already
+//! ```
+
+use super::clone::clone_build;
+use super::{Result, cell_rustc, environment, source};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Counted up when the layout or the settings below change.
+const LAYOUT: u32 = 1;
+
+/// Where the prepared build of this program lies, or will lie.
+pub struct Warm {
+    root: PathBuf,
+    /// What a compiled dependency depends on besides its source.
+    toolchain: String,
+}
+
+impl Warm {
+    /// Finds the place: it is named by all that the build depends on, so that a change is noticed.
+    pub fn locate() -> Result<Self> {
+        let libtorch = environment::libtorch_lib().unwrap_or_default();
+        let toolchain = format!("{LAYOUT}\n{libtorch}\n{}", rustc(&["-Vv"])?);
+        let mut hash = Sha256::new();
+        hash.update(&toolchain);
+        for (path, content) in source::files() {
+            hash.update(format!("\n{path} {}\n", content.len()));
+            hash.update(content);
+        }
+        Ok(Self { root: cache()?.join(short_hash(&hash.finalize())), toolchain })
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.root.join("ready").exists()
+    }
+
+    /// The folder that is kept, for messages.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The crate that cells depend on.
+    pub fn crate_folder(&self) -> PathBuf {
+        self.root.join("crate")
+    }
+
+    /// The environment that the build was made in.
+    pub fn environment(&self) -> PathBuf {
+        self.root.join("environment.json")
+    }
+
+    /// The versions of the dependencies that are compiled.
+    pub fn lock_file(&self) -> PathBuf {
+        self.root.join("Cargo.lock")
+    }
+
+    /// Keeps other processes from preparing the same build, until the result is dropped.
+    pub fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.root)?;
+        let file = File::create(self.root.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// Writes everything but the compiled template. An earlier build for the same Rust and libtorch is made use of.
+    pub fn lay_out(&self) -> Result<PathBuf> {
+        source::write(&self.crate_folder())?;
+        fs::write(self.lock_file(), source::lock_file())?;
+        environment::save(&self.environment())?;
+        let wrapper = self.root.join("cell-rustc");
+        let standard_library = rustc(&["--print", "target-libdir"])?;
+        let folders = [standard_library.trim(), environment::libtorch_lib().unwrap_or_default()];
+        cell_rustc::write(&wrapper, &folders)?;
+        fs::create_dir_all(self.root.join(".cargo"))?;
+        let mut settings = settings(&wrapper);
+        if let (Some((archive, links)), Some(lib)) = (source::BINDINGS, environment::libtorch_lib()) {
+            // Named by what it holds, since cargo compiles tch again when this path changes.
+            let folder = cache()?.join(format!("bindings-{}", short_hash(&Sha256::digest(archive))));
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("libtch.a"), archive)?;
+            settings.push_str(&bindings(&rustc(&["-vV"])?, &folder, links, lib));
+        }
+        fs::write(self.root.join(".cargo/config.toml"), settings)?;
+        fs::create_dir_all(self.root.join("sessions"))?;
+        let template = self.template();
+        if !template.exists()
+            && let Some(earlier) = self.earlier()
+        {
+            clone_build(&earlier.join("template/target"), &template.join("target"))?;
+        }
+        fs::create_dir_all(&template)?;
+        Ok(template)
+    }
+
+    /// The template is compiled: from now on sessions may clone it.
+    pub fn finish(&self) -> Result<()> {
+        fs::copy(self.template().join("Cargo.lock"), self.lock_file())?;
+        fs::write(self.root.join("ready.new"), &self.toolchain)?;
+        fs::rename(self.root.join("ready.new"), self.root.join("ready"))?;
+        Ok(())
+    }
+
+    /// A folder for this process's session, empty so far. Those of processes that are no more are removed.
+    pub fn new_session(&self) -> Result<SessionFolder> {
+        let sessions = self.root.join("sessions");
+        fs::create_dir_all(&sessions)?;
+        for entry in fs::read_dir(&sessions)?.flatten() {
+            let name = entry.file_name();
+            let pid = name.to_str().and_then(|name| name.split('-').next()).and_then(|pid| pid.parse().ok());
+            if pid.is_none_or(|pid| !is_running(pid)) {
+                // Another kernel may be sweeping too.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let path = sessions.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
+        fs::create_dir(&path)?;
+        Ok(SessionFolder { path })
+    }
+
+    /// Fills a session's folder from the template.
+    pub fn fill(&self, session: &SessionFolder) -> Result<()> {
+        clone_build(&self.template().join("target"), &session.path.join("target"))?;
+        Ok(())
+    }
+
+    fn template(&self) -> PathBuf {
+        self.root.join("template")
+    }
+
+    fn earlier(&self) -> Option<PathBuf> {
+        let candidates = fs::read_dir(self.root.parent()?).ok()?.flatten().filter_map(|entry| {
+            let ready = entry.path().join("ready");
+            let same = fs::read_to_string(&ready).is_ok_and(|toolchain| toolchain == self.toolchain);
+            same.then(|| Some((ready.metadata().ok()?.modified().ok()?, entry.path())))?
+        });
+        candidates.max().map(|(_, path)| path)
+    }
+}
+
+/// The build directory of one running kernel.
+pub struct SessionFolder {
+    path: PathBuf,
+}
+
+impl SessionFolder {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it. A compiler that still runs may write into it meanwhile, so a second try may be needed.
+    pub fn remove(&self) {
+        for _ in 0..3 {
+            match fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Where prepared builds lie. evcxr allows no spaces in the path of a build.
+fn cache() -> Result<PathBuf> {
+    let folder = environment::user_folder("XDG_CACHE_HOME", ".cache")?.join("noisebook/kernel");
+    if !folder.to_string_lossy().contains(char::is_whitespace) {
+        return Ok(folder);
+    }
+    // SAFETY: the call takes and touches nothing.
+    let user = unsafe { libc::getuid() };
+    Ok(std::env::temp_dir().join(format!("noisebook-{user}/kernel")))
+}
+
+fn settings(wrapper: &Path) -> String {
+    format!(
+        "# Written by noisebook: settings for the builds of notebook cells.\n\
+         [build]\nrustc-workspace-wrapper = {:?}\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 3\ndebug-assertions = false\noverflow-checks = false\n",
+        wrapper.display().to_string()
+    )
+}
+
+fn short_hash(digest: &[u8]) -> String {
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lets cargo use bindings that are compiled already in place of torch-sys's build script, which takes minutes.
+fn bindings(version: &str, folder: &Path, links: &[&str], lib: &str) -> String {
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let search = [format!("native={lib}"), format!("native={}", folder.display())];
+    format!(
+        "\n[target.{host}.tch]\nrustc-link-search = {search:?}\nrustc-link-lib = {links:?}\nlibtorch_lib = {lib:?}\n"
+    )
+}
+
+/// What rustc answers.
+fn rustc(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("rustc").args(arguments).output().map_err(|error| {
+        format!("rustc was not found ({error}): cells are compiled, so Rust must be installed and on the PATH")
+    })?;
+    if !output.status.success() {
+        return Err(format!("rustc failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn is_running(pid: i32) -> bool {
+    // SAFETY: signal 0 only asks.
+    unsafe { libc::kill(pid, 0) == 0 }
+}

@@ -142,7 +142,7 @@ impl Show for Nearest {
         }
         let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
         let title = format!(
-            "{count} images and their nearest of {}: median distance {:.2}{agree}; {shown} shown",
+            "{count} images, nearest of {}: median distance {:.2}{agree}; {shown} shown",
             self.of,
             self.median_distance()
         );

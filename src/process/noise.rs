@@ -96,10 +96,8 @@ impl Show for Strip {
             let alpha = self.schedule.alpha(self.schedule.time(level)?);
             captions.push(format!("{level}: {:.0}%", 100.0 * alpha * alpha));
         }
-        let title = format!(
-            "Noised in one jump, {} schedule: level, and share of the image's variance left",
-            self.schedule.name()
-        );
+        let title =
+            format!("Noised in one jump, {} schedule: level, and what is left of the variance", self.schedule.name());
         Grid::new(&self.images)?.columns(self.levels.len().min(8)).captions(captions).title(title).bundle()
     }
 }

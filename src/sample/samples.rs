@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
 /// Sampling that ends sooner draws no live picture: the samples themselves are there at once.
-const LIVE_AFTER: Duration = Duration::from_millis(500);
+const LIVE_AFTER: Duration = Duration::from_secs(2);
 
 /// Samples, with what led to them. As the value of a cell they draw a grid.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What a schedule looks like.
 
 use super::Schedule;
-use crate::show::{Bundle, Chart, Figure, Show};
+use crate::show::{Bundle, Chart, Figure, Show, grouped};
 use crate::{Error, Result};
 
 impl Schedule {
@@ -29,7 +29,7 @@ impl Schedule {
     }
 
     fn facts(&self) -> String {
-        format!("{} schedule, {} levels", self.name, self.levels())
+        format!("{} schedule, {} levels", self.name, grouped(self.levels()))
     }
 }
 

@@ -102,7 +102,8 @@ impl Schedule {
     /// sigma(t) = sqrt(1 - abar_t), the noise's standard deviation at time t in [0, 1].
     #[must_use]
     pub fn sigma(&self, t: f64) -> f64 {
-        (-self.log_alpha_bar(t).exp_m1()).sqrt()
+        // 0 less, since the negation of 0 would be -0.
+        (0.0 - self.log_alpha_bar(t).exp_m1()).sqrt()
     }
 
     /// ln SNR(t) = ln(alpha^2 / sigma^2) at time t in [0, 1]; infinite at t = 0.

@@ -59,9 +59,9 @@ impl Drawing {
         if title.is_empty() {
             return self;
         }
-        let lines = wrap(title, self.width.max(160.0), TITLE_SIZE);
+        let lines = wrap(title, self.width.max(NARROWEST_TITLE), BOLD * TITLE_SIZE);
         let room = TITLE_LINE * lines.len() as f64 + 5.0;
-        let widest = lines.iter().map(|line| text_width(line, TITLE_SIZE)).fold(self.width, f64::max);
+        let widest = lines.iter().map(|line| text_width(line, BOLD * TITLE_SIZE)).fold(self.width, f64::max);
         let mut body = String::new();
         for (index, line) in lines.iter().enumerate() {
             let y = TITLE_LINE * index as f64 + TITLE_SIZE;
@@ -108,6 +108,11 @@ pub(super) fn escape(text: &str) -> String {
     }
     escaped
 }
+
+/// How much wider bold letters are, in the widest of the usual fonts.
+const BOLD: f64 = 1.15;
+/// A title is not wrapped to less than this, however narrow the picture.
+const NARROWEST_TITLE: f64 = 420.0;
 
 /// An estimate, on the wide side: there is no font to measure with.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {

@@ -51,8 +51,10 @@ impl Ranged for Axis {
 }
 
 pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
+    // A single series needs no name beside it: the axis has one.
+    let named = if chart.series.len() > 1 { chart.series.as_slice() } else { &[] };
     let names: Vec<String> =
-        chart.series.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
+        named.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
     let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
     let room_for_names = if widest > 0.0 { SWATCH + 8.0 + widest } else { 16.0 };
     let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
@@ -79,7 +81,7 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
             Style::Line => points.iter().flatten().next_back().map(|point| point.1),
             Style::Points => Some(frame.top + NAME_LINE * (index as f64 + 0.5)),
         };
-        if let Some(end) = end.filter(|_| !series.name.is_empty()) {
+        if let Some(end) = end.filter(|_| names.get(index).is_some_and(|name| !name.is_empty())) {
             ends.push((index, end.clamp(frame.top + 5.0, frame.bottom - 5.0)));
         }
     }

@@ -45,18 +45,21 @@ impl Axis {
             (low, high) = (low - room, high + room);
         }
         let axis = Self::new(scale, low, high, most);
-        match (margin == 0.0, axis.next_tick()) {
-            // Steps 0 to 999 should end at the tick 1,000.
-            (true, Some(next)) if next - high <= 0.015 * (high - low) => Self::new(scale, low, next, most),
-            _ => axis,
+        if margin > 0.0 {
+            return axis;
         }
+        // Steps 1 to 999 should go from the tick 0 to the tick 1,000.
+        let near = |tick: &f64| (tick - tick.clamp(low, high)).abs() <= 0.015 * (high - low);
+        let (before, after) = axis.neighbours();
+        Self::new(scale, before.filter(near).unwrap_or(low), after.filter(near).unwrap_or(high), most)
     }
 
-    /// Where the tick after the last would be.
-    fn next_tick(&self) -> Option<f64> {
+    /// Where the tick before the first would be, and the one after the last.
+    fn neighbours(&self) -> (Option<f64>, Option<f64>) {
         match self.ticks[..] {
-            [.., before, last] => Some(last + (last - before)),
-            _ => None,
+            [first, second, .., before, last] => (Some(2.0 * first - second), Some(2.0 * last - before)),
+            [first, last] => (Some(2.0 * first - last), Some(2.0 * last - first)),
+            _ => (None, None),
         }
     }
 
@@ -187,8 +190,12 @@ mod tests {
             assert!(axis.low < axis.high && (axis.high - axis.low).is_finite(), "{values:?}");
             assert!((2..=12).contains(&axis.ticks.len()), "{values:?}: {:?}", axis.ticks);
         }
-        let steps = Axis::around(Scale::Linear, [0.0, 999.0].into_iter(), 0.0, 6);
-        assert_eq!(steps.names.last().map(String::as_str), Some("1,000"));
+        for last in [999.0, 1_000.0] {
+            let steps = Axis::around(Scale::Linear, [1.0, last].into_iter(), 0.0, 6);
+            assert_eq!(steps.names, ["0", "200", "400", "600", "800", "1,000"]);
+        }
+        let small = Axis::around(Scale::Linear, [1.0, 7.0].into_iter(), 0.0, 6);
+        assert_eq!((small.low, small.high), (1.0, 7.0));
         assert_eq!(Scale::Linear.place(f64::NAN), None);
         assert_eq!(Scale::Log.place(0.0), None);
     }

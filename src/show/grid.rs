@@ -170,7 +170,7 @@ impl Grid {
         );
         body += &sheet.captions;
         body += &sheet.row_labels;
-        let mut bottom = height + if self.captions.is_some() { CAPTION_LINE } else { 0.0 };
+        let mut bottom = sheet.bottom;
         let mut right = (sheet.left + width).max(sheet.right);
         for note in self.notes() {
             bottom += CAPTION_LINE;
@@ -234,9 +234,11 @@ impl Grid {
         let many = if count == 1 { "image" } else { "images" };
         let mut lines = vec![format!("{count} {many} of {height} x {width} pixels, {}, {columns} a row", self.colour)];
         let captions = self.shown_captions();
-        for (row, labels) in captions.chunks(columns).enumerate() {
-            let name = self.row_labels.get(row).map_or(String::new(), |label| format!("{label}: "));
-            lines.push(format!("{name}{}", labels.join(", ")));
+        for (row, captions) in captions.chunks(columns).enumerate() {
+            let words = captions.iter().copied().filter(|caption| !caption.is_empty()).collect::<Vec<_>>().join(", ");
+            let parts = [self.row_labels.get(row).map_or("", String::as_str), &words];
+            let line = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+            lines.extend(Some(line).filter(|line| !line.is_empty()));
         }
         if captions.is_empty() && !self.row_labels.is_empty() {
             lines.push(format!("rows: {}", self.row_labels.join(", ")));
@@ -301,6 +303,20 @@ mod tests {
         assert!(svg.contains(">t&lt;5<") && svg.contains(">a &amp; b<") && svg.contains("&quot;six&quot;"));
         let text = grid.bundle().unwrap().plain_text().to_string();
         assert_eq!(text, "\"six\"\n6 images of 8 x 8 pixels, grey, 3 a row\nx_t: t<0, t<1, t<2\na & b: t<3, t<4, t<5");
+    }
+
+    #[test]
+    fn a_row_without_captions_takes_no_room_for_them() {
+        let height = |captions: [&str; 4]| {
+            let captions = captions.map(String::from).to_vec();
+            grid(4).columns(1).captions(captions).draw(PAGE_WIDTH).unwrap().height
+        };
+        let none = height([""; 4]);
+        assert_eq!(height(["", "", "", "t"]), none + CAPTION_LINE);
+        assert_eq!(height(["t"; 4]), none + 4.0 * CAPTION_LINE);
+        let grid =
+            grid(2).columns(1).row_labels(vec!["x".into(), "y".into()]).captions(vec![String::new(), "t".into()]);
+        assert!(grid.bundle().unwrap().plain_text().ends_with("1 a row\nx\ny: t"));
     }
 
     #[test]

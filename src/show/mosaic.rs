@@ -15,26 +15,23 @@ pub(super) struct Tiles {
 }
 
 /// Where the tiles lie in the mosaic, in pixels of the PNG.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) columns: usize,
     /// How many pixels of the PNG a pixel of a tile takes, in each direction.
     pub(super) enlarged: usize,
     /// From the left edge of a tile to that of the next.
     pub(super) pitch_x: usize,
-    /// From the upper edge of a tile to that of the one below.
-    pub(super) pitch_y: usize,
+    /// The upper edge of each row.
+    pub(super) tops: Vec<usize>,
 }
 
 impl Tiles {
     /// The mosaic's width and height.
     pub(super) fn size(&self, layout: &Layout) -> (usize, usize) {
         let columns = layout.columns.min(self.count).max(1);
-        let rows = self.count.div_ceil(layout.columns).max(1);
-        (
-            (columns - 1) * layout.pitch_x + self.width * layout.enlarged,
-            (rows - 1) * layout.pitch_y + self.height * layout.enlarged,
-        )
+        let last_top = layout.tops.last().copied().unwrap_or(0);
+        ((columns - 1) * layout.pitch_x + self.width * layout.enlarged, last_top + self.height * layout.enlarged)
     }
 
     /// The mosaic's pixels; what lies between the tiles is transparent.
@@ -45,7 +42,7 @@ impl Tiles {
         let tile_row_bytes = self.width * self.channels;
         for (index, tile) in self.bytes.chunks_exact(tile_row_bytes * self.height).enumerate() {
             let left = index % layout.columns * layout.pitch_x * self.channels;
-            let top = index / layout.columns * layout.pitch_y;
+            let top = layout.tops[index / layout.columns];
             for (y, row) in tile.chunks_exact(tile_row_bytes).enumerate() {
                 let first = (top + y * layout.enlarged) * row_bytes + left;
                 let length = tile_row_bytes * layout.enlarged;
@@ -88,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_pixel_becomes_a_square() {
-        let layout = Layout { columns: 2, enlarged: 2, pitch_x: 5, pitch_y: 3 };
+        let layout = Layout { columns: 2, enlarged: 2, pitch_x: 5, tops: vec![0, 3] };
         let greys: Vec<u8> = tiles().mosaic(&layout).chunks_exact(2).map(|pixel| pixel[0] * (pixel[1] / 255)).collect();
         #[rustfmt::skip]
         let expected = [
@@ -104,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_png_holds_the_same_pixels() {
-        let layout = Layout { columns: 3, enlarged: 3, pitch_x: 7, pitch_y: 3 };
+        let layout = Layout { columns: 3, enlarged: 3, pitch_x: 7, tops: vec![0] };
         let png = tiles().png(&layout).unwrap();
         let read = image::load_from_memory(&png).unwrap().into_luma_alpha8();
         assert_eq!(read.dimensions(), (20, 3));

@@ -21,6 +21,8 @@ pub(super) struct Sheet {
     pub(super) left: f64,
     /// Where the last caption of a row ends.
     pub(super) right: f64,
+    /// Where the last row ends, with its captions.
+    pub(super) bottom: f64,
     pub(super) captions: String,
     pub(super) row_labels: String,
 }
@@ -38,27 +40,42 @@ impl Sheet {
         let label_width = widest(&mut grid.row_labels.iter().map(String::as_str), WIDEST_ROW_LABEL);
         let cell = width.max(caption_width + 4.0 * f64::from(u8::from(caption_width > 0.0)));
         let pitch = (cell + GAP).ceil();
-        let pitch_y = (height + GAP + if captions.is_empty() { 0.0 } else { CAPTION_LINE }).ceil();
         let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
         let left = (labels + (cell - width) / 2.0).round();
         let fitting = ((available - labels + GAP) / pitch).floor().max(1.0) as usize;
         let columns = grid.columns.unwrap_or_else(|| columns(count, fitting));
 
+        // A row without captions takes no room for them.
+        let captioned =
+            |row: usize| captions.chunks(columns).nth(row).is_some_and(|row| row.iter().any(|c| !c.is_empty()));
+        let mut bottom = 0.0;
+        let tops: Vec<f64> = (0..count.div_ceil(columns))
+            .map(|row| {
+                let top = bottom;
+                bottom += (height + GAP + if captioned(row) { CAPTION_LINE } else { 0.0 }).ceil();
+                top
+            })
+            .collect();
+
         let mut text_below = String::new();
-        for (index, caption) in captions.iter().enumerate() {
+        for (index, caption) in captions.iter().enumerate().filter(|(_, caption)| !caption.is_empty()) {
             let x = left + (index % columns) as f64 * pitch + width / 2.0;
-            let y = (index / columns) as f64 * pitch_y + height + LABEL_SIZE + 1.0;
+            let y = tops[index / columns] + height + LABEL_SIZE + 1.0;
             text_below += &text(x, y, "middle", &shorten(caption, cell, LABEL_SIZE));
         }
         let mut text_beside = String::new();
-        for (row, label) in grid.row_labels.iter().enumerate() {
-            let y = row as f64 * pitch_y + height / 2.0 + 4.0;
+        for (label, top) in grid.row_labels.iter().zip(&tops) {
+            let y = top + height / 2.0 + 4.0;
             text_beside += &text(labels - 8.0, y, "end", &shorten(label, WIDEST_ROW_LABEL, LABEL_SIZE));
         }
-        let layout =
-            Layout { columns, enlarged, pitch_x: pitch as usize * DENSITY, pitch_y: pitch_y as usize * DENSITY };
+        let layout = Layout {
+            columns,
+            enlarged,
+            pitch_x: pitch as usize * DENSITY,
+            tops: tops.iter().map(|&top| top as usize * DENSITY).collect(),
+        };
         let right = labels + (columns.min(count) as f64) * pitch - GAP;
-        Self { layout, left, right, captions: text_below, row_labels: text_beside }
+        Self { layout, left, right, bottom: bottom - GAP, captions: text_below, row_labels: text_beside }
     }
 }
 

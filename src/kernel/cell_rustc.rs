@@ -19,7 +19,8 @@ pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn script(folders: &[&str]) -> String {
+/// The wrapper's text.
+pub fn script(folders: &[&str]) -> String {
     let paths: String = folders.iter().map(|folder| format!(" -C link-arg=-Wl,-rpath,'{folder}'")).collect();
     format!(
         r#"#!/bin/sh

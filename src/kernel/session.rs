@@ -56,11 +56,22 @@ impl Session {
         *lock(&self.shared.report) = Report::default();
     }
 
+    fn evaluate(&mut self, code: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let mut code = code.to_string();
+        loop {
+            let result = self.context.execute(&code);
+            match result.as_ref().err().and_then(|error| with_number_type(error, &code)) {
+                Some(changed) => code = changed,
+                None => return result,
+            }
+        }
+    }
+
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
         self.shared.link.forget_interrupts();
         *lock(&self.shared.report) = Report::default();
-        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.context.execute(code))) else {
+        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code))) else {
             return Err(Failure::plain("KernelError", "evcxr could not handle this cell; the kernel's log says more"));
         };
         let report = std::mem::take(&mut *lock(&self.shared.report));
@@ -75,6 +86,24 @@ impl Session {
         show_commands(&self.shared.output, outputs);
         Ok(())
     }
+}
+
+/// The cell with a type for a number, where rustc asks for one only because evcxr calls a method on the cell's value:
+/// `let n = 5; n` fails to compile otherwise. None if this was not the error.
+fn with_number_type(error: &evcxr::Error, code: &str) -> Option<String> {
+    let evcxr::Error::CompilationErrors(errors) = error else { return None };
+    let [error] = errors.as_slice() else { return None };
+    let kind = error
+        .message()
+        .strip_prefix("you must specify a type for this binding, like `")?
+        .trim_end_matches('`')
+        .to_string();
+    let span = error.primary_spanned_message()?.span?;
+    let line = code.split_inclusive('\n').nth(span.start_line - 1)?;
+    let before: usize = code.split_inclusive('\n').take(span.start_line - 1).map(str::len).sum();
+    let (column, _) = line.char_indices().nth(span.start_column - 1)?;
+    let (head, tail) = code.split_at(before + column);
+    Some(format!("{head}: {kind}{tail}"))
 }
 
 /// What evcxr's commands say (`:vars`, `:help`); values of cells do not come this way.

@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Counted up when the layout or the settings below change.
+/// Counted up when the layout changes.
 const LAYOUT: u32 = 1;
 
 /// Where the prepared build of this program lies, or will lie.
@@ -36,6 +36,8 @@ impl Warm {
         let toolchain = format!("{LAYOUT}\n{libtorch}\n{}", rustc(&["-Vv"])?);
         let mut hash = Sha256::new();
         hash.update(&toolchain);
+        hash.update(cell_rustc::script(&[]));
+        hash.update(settings(Path::new("")));
         for (path, content) in source::files() {
             hash.update(format!("\n{path} {}\n", content.len()));
             hash.update(content);

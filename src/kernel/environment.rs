@@ -55,6 +55,11 @@ pub unsafe fn set_up() {
     // SAFETY: the caller's promise.
     unsafe {
         UNWANTED.iter().for_each(|name| env::remove_var(name));
+        // libtorch's OpenMP threads spin while they wait for one another, unless told to sleep. A notebook shares its
+        // cores with the kernel and a browser, and there spinning makes the training of a small network ten times slower.
+        if env::var_os("OMP_WAIT_POLICY").is_none() {
+            env::set_var("OMP_WAIT_POLICY", "passive");
+        }
         if let Some(lib) = libtorch_lib() {
             if let Some(root) = Path::new(lib).parent() {
                 env::set_var("LIBTORCH", root);

@@ -8,7 +8,7 @@
 use super::Result;
 use super::pump::ERROR_BLOCK;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes the wrapper, a shell script: a copy of this program would take longer to start than the work takes.
 ///
@@ -16,6 +16,17 @@ use std::path::Path;
 pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
     std::fs::write(path, script(folders))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// Lets cells use the crate while their manifest does not name it: rustc is told where it lies, with its dependencies
+/// and the native libraries (`search`) that it needs.
+pub fn offer_crate(wrapper: &Path, rlib: &Path, search: &[PathBuf]) -> Result<()> {
+    let dependencies = rlib.parent().unwrap_or(rlib).display();
+    let mut arguments = format!("--extern 'noisebook={}' -L 'dependency={dependencies}'", rlib.display());
+    search.iter().for_each(|folder| arguments.push_str(&format!(" -L 'native={}'", folder.display())));
+    let text = format!("case \" $* \" in *\" noisebook=\"*) ;; *) set -- \"$@\" {arguments};; esac\n");
+    std::fs::write(wrapper.with_extension("arguments"), text)?;
     Ok(())
 }
 
@@ -29,6 +40,7 @@ case " $* " in *" --crate-name ctx "*)
     -e 's/^evcxr_variable_store$/{{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }}/' \
     -e '/From<T> for EvcxrUserCodeError {{/,/EvcxrUserCodeError {{}}/ s/eprintln!("\([^"]*\)", error);/println!("EVCXR_BEGIN_CONTENT {mime}\\n\1\\nEVCXR_END_CONTENT", error);/' \
     src/lib.rs
+  if [ -f "$0.arguments" ]; then . "$0.arguments"; fi
   exec "$@"{paths};;
 esac
 exec "$@"

@@ -72,6 +72,27 @@ pub unsafe fn set_up() {
     }
 }
 
+/// Where rust-analyzer finds the standard library's source, if not beside the compiler.
+const SOURCES: &str = "RUST_SRC_PATH";
+
+/// Hides the standard library's source from rust-analyzer behind an empty folder, until `show_sources`.
+///
+/// # Safety
+/// No other thread may run.
+pub unsafe fn hide_sources(empty: &Path) -> Result<()> {
+    // It looks no further than whether this is there.
+    std::fs::create_dir_all(empty.join("core"))?;
+    // SAFETY: the caller's promise.
+    unsafe { env::set_var(SOURCES, empty) };
+    Ok(())
+}
+
+/// Undoes `hide_sources`.
+pub fn show_sources() {
+    // SAFETY: Rust code takes a lock to read the environment. The C code that runs by now is libzmq's, which does not.
+    unsafe { env::remove_var(SOURCES) };
+}
+
 /// The values of the variables that builds depend on, to be used again with the same build.
 pub fn save(path: &Path) -> Result<()> {
     let values: serde_json::Map<_, _> =

@@ -91,7 +91,10 @@ pub unsafe fn run(connection_file: &Path) -> Result<()> {
     }
     let folder = warm.new_session()?;
     // SAFETY: the caller's promise.
-    unsafe { std::env::set_var("EVCXR_TMPDIR", folder.path()) };
+    unsafe {
+        environment::hide_sources(&warm.no_sources())?;
+        std::env::set_var("EVCXR_TMPDIR", folder.path());
+    }
     serve(&connection, warm, folder)
 }
 
@@ -164,7 +167,10 @@ pub unsafe fn prepare() -> Result<()> {
     let begin = Instant::now();
     let template = warm.lay_out()?;
     // SAFETY: the caller's promise.
-    unsafe { std::env::set_var("EVCXR_TMPDIR", &template) };
+    unsafe {
+        environment::hide_sources(&warm.no_sources())?;
+        std::env::set_var("EVCXR_TMPDIR", &template);
+    }
     let nowhere = Publisher::new(None, Signer::new("")?, Author::new());
     let shared = Arc::new(Shared::new(Output::new(nowhere))?);
     Pump::start(shared.clone());

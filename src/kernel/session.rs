@@ -4,11 +4,11 @@ use super::failure::Failure;
 use super::output::Output;
 use super::pump::{Report, Shared};
 use super::warm::Warm;
-use super::{Result, lock};
+use super::{Result, environment, lock};
 use evcxr::{CommandContext, EvalContext, EvalContextOutputs, EvalOutputs};
 use noisebook::show::frame::MessageKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -16,9 +16,19 @@ use std::sync::Arc;
 const CELL_OPT_LEVEL: &str = "0";
 
 /// An evcxr context whose process is connected to the pump.
+///
+/// evcxr infers the types of a cell's variables with rust-analyzer, which takes seconds to read the standard library, the
+/// crate and its dependencies. A cell without `let` needs none of it. So rust-analyzer sees nothing of them at first:
+/// the standard library's source is hidden (`environment::hide_sources`), and rustc hears of the crate from the wrapper
+/// (cell_rustc.rs) and not from the manifest. It learns of them when the first `let` comes, or when there is nothing
+/// else to do.
 pub struct Session {
     context: CommandContext,
     shared: Arc<Shared>,
+    /// The crate for the manifest, and the versions of all that it depends on.
+    dependency: String,
+    lock_files: [PathBuf; 2],
+    knows_types: bool,
 }
 
 impl Session {
@@ -28,40 +38,68 @@ impl Session {
         shared.link.attach(&mut command);
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         drain(outputs);
-        // evcxr has compiled a crate without dependencies by now, and cargo has removed all others from the lock file.
-        std::fs::copy(warm.lock_file(), folder.join("Cargo.lock"))?;
-        let mut state = context.state();
-        state.set_offline_mode(true);
-        state.set_opt_level(CELL_OPT_LEVEL)?;
-        state.add_dep("noisebook", &format!("{{ path = {:?} }}", warm.crate_folder().display().to_string()))?;
-        context.eval_with_state("", state)?;
-        // The reader's own dependencies may come from the network.
-        let mut state = context.state();
-        state.set_offline_mode(false);
-        context.eval_with_state("", state)?;
-        Ok(Self { context: CommandContext::with_eval_context(context), shared })
+        context.set_opt_level(CELL_OPT_LEVEL)?;
+        Ok(Self {
+            context: CommandContext::with_eval_context(context),
+            shared,
+            dependency: format!("{{ path = {:?} }}", warm.crate_folder().display().to_string()),
+            lock_files: [warm.lock_file(), folder.join("Cargo.lock")],
+            knows_types: false,
+        })
     }
 
-    /// Does what the first cells would wait for: analyses the crate, and lets cells use `?` without a second build.
-    pub fn warm_up(&mut self) {
-        let code = "{ use noisebook::prelude::*; let tensor: Tensor = todo!(); tensor.si }";
-        let offset = code.find(" }").unwrap_or_default();
-        let warmed = catch_unwind(AssertUnwindSafe(|| {
-            let _ = self.context.execute("Ok::<(), String>(())?;");
-            let _ = self.context.completions(code, offset);
-        }));
-        if warmed.is_err() {
-            eprintln!("noisebook: warming up failed; cells work all the same");
+    /// Puts the crate into the manifest of the cells.
+    fn add_dependency(&mut self) -> Result<()> {
+        // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
+        std::fs::copy(&self.lock_files[0], &self.lock_files[1])?;
+        // A first `?` has evcxr build a cell twice; from then on it is prepared for another.
+        let code = format!(":offline 1\n:dep noisebook = {}\nOk::<(), String>(())?;", self.dependency);
+        self.context.execute(&code)?;
+        // The reader's own dependencies may come from the network.
+        self.context.execute(":offline 0")?;
+        Ok(())
+    }
+
+    /// Lets rust-analyzer see the standard library and the crate.
+    fn learn_types(&mut self) {
+        if std::mem::replace(&mut self.knows_types, true) {
+            return;
+        }
+        environment::show_sources();
+        if let Err(error) = self.add_dependency() {
+            eprintln!("noisebook: the types of variables will not be found: {error}");
         }
         *lock(&self.shared.report) = Report::default();
     }
 
+    /// Does a part of what later cells would wait for; false if there was nothing left to do.
+    pub fn warm_up(&mut self) -> bool {
+        let last = self.knows_types;
+        let warmed = catch_unwind(AssertUnwindSafe(|| {
+            if last {
+                let code = "{ use noisebook::prelude::*; let tensor: Tensor = todo!(); tensor.si }";
+                let _ = self.context.completions(code, code.len() - 2);
+            } else {
+                self.learn_types();
+            }
+        }));
+        if warmed.is_err() {
+            eprintln!("noisebook: warming up failed; cells work all the same");
+        }
+        !last
+    }
+
     fn evaluate(&mut self, code: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        if needs_types(code) {
+            self.learn_types();
+        }
         let mut code = code.to_string();
         loop {
             let result = self.context.execute(&code);
-            match result.as_ref().err().and_then(|error| with_number_type(error, &code)) {
+            let Err(error @ evcxr::Error::CompilationErrors(_)) = &result else { return result };
+            match with_number_type(error, &code) {
                 Some(changed) => code = changed,
+                None if !self.knows_types => self.learn_types(),
                 None => return result,
             }
         }
@@ -106,6 +144,12 @@ fn with_number_type(error: &evcxr::Error, code: &str) -> Option<String> {
     Some(format!("{head}: {kind}{tail}"))
 }
 
+/// Whether a cell may bind variables, or is a command, which may ask for their types.
+fn needs_types(code: &str) -> bool {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "let")
+        || code.lines().any(|line| line.trim_start().starts_with(':'))
+}
+
 /// What evcxr's commands say (`:vars`, `:help`); values of cells do not come this way.
 fn show_commands(output: &Output, outputs: EvalOutputs) {
     let mut contents: Vec<_> = outputs.content_by_mime_type.into_iter().filter(|(_, text)| !text.is_empty()).collect();
@@ -125,7 +169,8 @@ fn drain(outputs: EvalContextOutputs) {
 /// Compiles everything that sessions clone, in the template's folder. Takes minutes the first time.
 pub fn prepare(warm: &Warm, shared: Arc<Shared>, template: &Path) -> Result<()> {
     let mut session = Session::start(shared, template, warm)?;
-    let code = "{ use noisebook::prelude::*; let _ = Tensor::from(1.0); }";
+    session.add_dependency()?;
+    let code = "{ use noisebook::prelude::*; drop(Tensor::from(1.0)); }";
     session.execute(code).map_err(|failure| failure.traceback.join("\n"))?;
     warm.finish()
 }

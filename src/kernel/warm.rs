@@ -5,6 +5,7 @@
 //!     crate/            a copy of this crate's source: what cells depend on
 //!     .cargo/           cargo's settings for everything below: quick cells, optimised dependencies
 //!     cell-rustc        see cell_rustc.rs
+//!     no-sources/       see environment.rs
 //!     template/         evcxr's build directory, with everything compiled
 //!     sessions/<pid>-*  clones of it, one a running kernel
 //!     ready             written last: the Rust and libtorch that the template is for
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Counted up when the layout changes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Where the prepared build of this program lies, or will lie.
 pub struct Warm {
@@ -69,6 +70,11 @@ impl Warm {
         self.root.join("Cargo.lock")
     }
 
+    /// Stands for the standard library's source while that is hidden.
+    pub fn no_sources(&self) -> PathBuf {
+        self.root.join("no-sources")
+    }
+
     /// Keeps other processes from preparing the same build, until the result is dropped.
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.root)?;
@@ -82,18 +88,18 @@ impl Warm {
         source::write(&self.crate_folder())?;
         fs::write(self.lock_file(), source::lock_file())?;
         environment::save(&self.environment())?;
-        let wrapper = self.root.join("cell-rustc");
+        let wrapper = self.wrapper();
         let standard_library = rustc(&["--print", "target-libdir"])?;
         let folders = [standard_library.trim(), environment::libtorch_lib().unwrap_or_default()];
         cell_rustc::write(&wrapper, &folders)?;
         fs::create_dir_all(self.root.join(".cargo"))?;
         let mut settings = settings(&wrapper);
-        if let (Some((archive, links)), Some(lib)) = (source::BINDINGS, environment::libtorch_lib()) {
-            // Named by what it holds, since cargo compiles tch again when this path changes.
-            let folder = cache()?.join(format!("bindings-{}", short_hash(&Sha256::digest(archive))));
+        if let (Some((archive, links)), Some(lib), Some(folder)) =
+            (source::BINDINGS, environment::libtorch_lib(), bindings_folder()?)
+        {
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("libtch.a"), archive)?;
-            settings.push_str(&bindings(&rustc(&["-vV"])?, &folder, links, lib));
+            settings.push_str(&bindings(&host()?, &folder, links, lib));
         }
         fs::write(self.root.join(".cargo/config.toml"), settings)?;
         fs::create_dir_all(self.root.join("sessions"))?;
@@ -110,6 +116,9 @@ impl Warm {
     /// The template is compiled: from now on sessions may clone it.
     pub fn finish(&self) -> Result<()> {
         fs::copy(self.template().join("Cargo.lock"), self.lock_file())?;
+        let libtorch = environment::libtorch_lib().map(PathBuf::from);
+        let search: Vec<_> = libtorch.into_iter().chain(bindings_folder()?).collect();
+        cell_rustc::offer_crate(&self.wrapper(), &self.compiled_crate()?, &search)?;
         fs::write(self.root.join("ready.new"), &self.toolchain)?;
         fs::rename(self.root.join("ready.new"), self.root.join("ready"))?;
         Ok(())
@@ -136,6 +145,21 @@ impl Warm {
     pub fn fill(&self, session: &SessionFolder) -> Result<()> {
         clone_build(&self.template().join("target"), &session.path.join("target"))?;
         Ok(())
+    }
+
+    fn wrapper(&self) -> PathBuf {
+        self.root.join("cell-rustc")
+    }
+
+    fn compiled_crate(&self) -> Result<PathBuf> {
+        let folder = self.template().join("target").join(host()?).join("debug/deps");
+        let rlibs = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("libnoisebook-") && name.ends_with(".rlib")
+        });
+        // An earlier build's crate may lie beside it.
+        let newest = rlibs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+        newest.ok_or_else(|| format!("{}: the compiled crate is not there", folder.display()).into())
     }
 
     fn template(&self) -> PathBuf {
@@ -193,13 +217,27 @@ fn settings(wrapper: &Path) -> String {
     )
 }
 
+/// Where the compiled bindings lie. Named by what it holds, since cargo compiles tch again when this path changes.
+fn bindings_folder() -> Result<Option<PathBuf>> {
+    let Some((archive, _)) = source::BINDINGS else { return Ok(None) };
+    Ok(Some(cache()?.join(format!("bindings-{}", short_hash(&Sha256::digest(archive))))))
+}
+
+/// What the compiler compiles for.
+fn host() -> Result<String> {
+    let version = rustc(&["-vV"])?;
+    match version.lines().find_map(|line| line.strip_prefix("host: ")) {
+        Some(host) => Ok(host.to_string()),
+        None => Err("rustc -vV names no host".into()),
+    }
+}
+
 fn short_hash(digest: &[u8]) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lets cargo use bindings that are compiled already in place of torch-sys's build script, which takes minutes.
-fn bindings(version: &str, folder: &Path, links: &[&str], lib: &str) -> String {
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+fn bindings(host: &str, folder: &Path, links: &[&str], lib: &str) -> String {
     let search = [format!("native={lib}"), format!("native={}", folder.display())];
     format!(
         "\n[target.{host}.tch]\nrustc-link-search = {search:?}\nrustc-link-lib = {links:?}\nlibtorch_lib = {lib:?}\n"

@@ -31,10 +31,8 @@ impl Worker {
             eprintln!("noisebook: cells cannot be run: {error}");
             error.to_string()
         });
-        if self.queue.is_empty()
-            && let Ok(session) = &mut session
-        {
-            session.warm_up();
+        if let Ok(session) = &mut session {
+            while self.queue.is_empty() && session.warm_up() {}
         }
         loop {
             let request = self.queue.next();

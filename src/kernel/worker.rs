@@ -71,7 +71,9 @@ impl Worker {
             Err(reason) => Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),
         };
         self.status.running.store(false, Ordering::SeqCst);
-        let failed = result.is_err();
+        // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
+        let stop = result.is_err() && request.flag("stop_on_error", true);
+        let aborted = if stop { self.queue.take_all() } else { Vec::new() };
         match result {
             Ok(()) => {
                 let content =
@@ -88,14 +90,7 @@ impl Worker {
             }
         }
         self.replies.publisher.status(&request.header, "idle");
-        if failed && request.flag("stop_on_error", true) {
-            self.abort_waiting();
-        }
-    }
-
-    /// A failed cell takes those with it that wait behind it.
-    fn abort_waiting(&self) {
-        for request in self.queue.take_all() {
+        for request in aborted {
             self.replies.publisher.status(&request.header, "busy");
             self.replies.send(&request, "execute_reply", json!({ "status": "aborted", "execution_count": self.count }));
             self.replies.publisher.status(&request.header, "idle");

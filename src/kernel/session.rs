@@ -39,6 +39,8 @@ impl Session {
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         drain(outputs);
         context.set_opt_level(CELL_OPT_LEVEL)?;
+        // evcxr allows `?` from the first time on that it sees one, and takes that one for a value that cannot be shown.
+        context.eval("Ok::<(), String>(())?;")?;
         Ok(Self {
             context: CommandContext::with_eval_context(context),
             shared,
@@ -52,9 +54,7 @@ impl Session {
     fn add_dependency(&mut self) -> Result<()> {
         // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
         std::fs::copy(&self.lock_files[0], &self.lock_files[1])?;
-        // A first `?` has evcxr build a cell twice; from then on it is prepared for another.
-        let code = format!(":offline 1\n:dep noisebook = {}\nOk::<(), String>(())?;", self.dependency);
-        self.context.execute(&code)?;
+        self.context.execute(&format!(":offline 1\n:dep noisebook = {}", self.dependency))?;
         // The reader's own dependencies may come from the network.
         self.context.execute(":offline 0")?;
         Ok(())

@@ -23,6 +23,9 @@ use std::process::Command;
 /// Counted up when the layout changes.
 const LAYOUT: u32 = 2;
 
+/// How many prepared builds are kept besides those in use.
+const KEPT: usize = 3;
+
 /// Where the prepared build of this program lies, or will lie.
 pub struct Warm {
     root: PathBuf,
@@ -121,22 +124,33 @@ impl Warm {
         cell_rustc::offer_crate(&self.wrapper(), &self.compiled_crate()?, &search)?;
         fs::write(self.root.join("ready.new"), &self.toolchain)?;
         fs::rename(self.root.join("ready.new"), self.root.join("ready"))?;
+        self.sweep();
         Ok(())
+    }
+
+    /// Removes builds of earlier versions that nobody uses, but the last few: large files are shared, yet not all.
+    fn sweep(&self) {
+        let builds = self.root.parent().and_then(|cache| fs::read_dir(cache).ok()).into_iter().flatten().flatten();
+        let mut unused: Vec<_> = builds
+            .filter_map(|build| Some((build.path().join("sessions").metadata().ok()?.modified().ok()?, build.path())))
+            .filter(|(_, build)| *build != self.root && sessions(build).all(|(_, pid)| !is_running(pid)))
+            .collect();
+        unused.sort();
+        for (_, build) in unused.iter().rev().skip(KEPT) {
+            // Another kernel may be sweeping too.
+            let _ = fs::remove_dir_all(build);
+        }
     }
 
     /// A folder for this process's session, empty so far. Those of processes that are no more are removed.
     pub fn new_session(&self) -> Result<SessionFolder> {
-        let sessions = self.root.join("sessions");
-        fs::create_dir_all(&sessions)?;
-        for entry in fs::read_dir(&sessions)?.flatten() {
-            let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| name.split('-').next()).and_then(|pid| pid.parse().ok());
-            if pid.is_none_or(|pid| !is_running(pid)) {
-                // Another kernel may be sweeping too.
-                let _ = fs::remove_dir_all(entry.path());
-            }
+        let folder = self.root.join("sessions");
+        fs::create_dir_all(&folder)?;
+        for (path, _) in sessions(&self.root).filter(|(_, pid)| !is_running(*pid)) {
+            // Another kernel may be sweeping too.
+            let _ = fs::remove_dir_all(path);
         }
-        let path = sessions.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
+        let path = folder.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
         fs::create_dir(&path)?;
         Ok(SessionFolder { path })
     }
@@ -195,6 +209,14 @@ impl SessionFolder {
             }
         }
     }
+}
+
+/// The sessions of a prepared build, and the processes that they belong to.
+fn sessions(build: &Path) -> impl Iterator<Item = (PathBuf, i32)> + use<> {
+    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.split('-').next()?.parse().ok()?;
+        Some((entry.path(), pid))
+    })
 }
 
 /// Where prepared builds lie. evcxr allows no spaces in the path of a build.

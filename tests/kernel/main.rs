@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod bad_input;
 mod client;
 
 use client::{Client, cell, receive};
@@ -18,6 +19,7 @@ fn cells() {
     streams(&client);
     displays(&client);
     failures(&client);
+    bad_input::check(&client);
     a_failure_stops_the_queue(&client);
     silence(&client);
     interrupts(&client);

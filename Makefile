@@ -16,10 +16,11 @@ export JUPYTER_PATH := $(PREFIX)/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PA
 NOISEBOOK := "$(TARGET)/debug/noisebook"
 
 ENV := . "$(VENV)/noisebook.env" &&
+NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test lab install clean setup build kernel
+.PHONY: help demo test test-notebook lab install clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -58,7 +59,10 @@ test: kernel
 	$(call say,"6/7 unit$(comma) integration and documentation tests (5 minutes the first time)")
 	@$(ENV) cargo test --locked --all-features
 	$(call say,"7/7 the notebook (3 minutes)")
-	@$(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
+	@$(NOTEBOOK_TEST)
+
+test-notebook: kernel
+	@$(NOTEBOOK_TEST)
 
 # A target folder that was named may hold other projects too: of that one, only what is ours goes.
 clean:

@@ -1,4 +1,5 @@
 //! The same seed gives the same bytes, from the network's first weights to the last sample.
+#![allow(clippy::unwrap_used)]
 
 use noisebook::prelude::*;
 

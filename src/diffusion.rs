@@ -24,7 +24,7 @@ use tch::{Device, Kind, Tensor};
 /// loss.backward();
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Diffusion {
     network: Rc<dyn Network>,
     schedule: Schedule,
@@ -95,7 +95,7 @@ impl Diffusion {
         let labels = match self.network.classes() {
             None => None,
             Some(classes) => {
-                crate::data::check_labels(labels, classes)?;
+                crate::labels::check(labels, shape[0], classes)?;
                 Some(labels.f_to_device(device)?)
             }
         };

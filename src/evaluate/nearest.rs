@@ -161,7 +161,7 @@ mod tests {
     fn points(values: &[[f32; 2]], labels: &[i64]) -> Dataset {
         let flat: Vec<f32> = values.iter().flatten().copied().collect();
         let images = Tensor::from_slice(&flat).view([-1, 1, 1, 2]).to_device(Device::Cpu);
-        Dataset::new("points", images, Some(Tensor::from_slice(labels)), vec!["a".into(), "b".into()]).unwrap()
+        Dataset::new("points", &images, Some(&Tensor::from_slice(labels)), &["a", "b"]).unwrap()
     }
 
     #[test]

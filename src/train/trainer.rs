@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// assert_eq!(run.losses().len(), 3);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Trainer {
     pub(super) model: Diffusion,
     pub(super) steps: usize,
@@ -167,7 +167,7 @@ impl Trainer {
             return Err(Error::argument("data set", format!("{:?}", &images[1..]), rule));
         }
         match network.classes() {
-            Some(classes) => crate::data::check_labels(&dataset.labels(), classes),
+            Some(classes) => crate::labels::check(&dataset.labels(), images[0], classes),
             None => Ok(()),
         }
     }

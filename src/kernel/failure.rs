@@ -94,12 +94,12 @@ fn first_line(text: &str) -> String {
 
 /// A line of the cell with marks below; lines and columns count from 1.
 fn excerpt(code: &str, line: usize, column: usize, width: usize, label: &str, color: &str) -> String {
-    let text = code.lines().nth(line - 1).unwrap_or_default();
+    let text = code.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
     // Tabs stay tabs, so that the marks stand below what they mean.
-    let indent: String = text.chars().take(column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-    let marks = "^".repeat(width.clamp(1, text.chars().count().saturating_sub(column - 1).max(1)));
+    let indent: String = text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let marks = "^".repeat(width.clamp(1, text.chars().count().saturating_sub(column.saturating_sub(1)).max(1)));
     format!(
         "{gutter} {BLUE}-->{PLAIN} cell line {line}\n{gutter} {BLUE}|{PLAIN}\n\
          {BLUE}{number} |{PLAIN} {text}\n{gutter} {BLUE}|{PLAIN} {indent}{color}{marks} {label}{PLAIN}"
@@ -116,7 +116,7 @@ fn line_of_cell(place: &str, code: &str, generated: &str) -> Option<(usize, usiz
     if text.trim().is_empty() {
         return None;
     }
-    let earlier = generated.lines().take(line - 1).filter(|other| other == &text).count();
+    let earlier = generated.lines().take(line.saturating_sub(1)).filter(|other| other == &text).count();
     let same: Vec<usize> = (1..).zip(code.lines()).filter(|(_, other)| *other == text).map(|(n, _)| n).collect();
     let found = same.get(earlier).or(same.last()).copied();
     // Statements that share a line of the cell are generated on lines of their own.

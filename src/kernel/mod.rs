@@ -102,6 +102,8 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let zmq = zmq::Context::new();
     let bind = |kind, channel: &str| -> Result<zmq::Socket> {
         let socket = zmq.socket(kind)?;
+        // Nothing is dropped for a front end that reads slowly: it would wait for ever for a lost "idle".
+        socket.set_sndhwm(0)?;
         let endpoint = connection.endpoint(channel)?;
         socket.bind(&endpoint).map_err(|error| format!("{endpoint}: {error}"))?;
         Ok(socket)
@@ -116,13 +118,14 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let folder = Arc::new(folder);
     let status = Arc::new(Status::default());
     let kernel = Kernel { zmq, signer, author, publisher, shared: shared.clone(), status: status.clone(), folder };
-    Pump::start(shared.clone());
+    let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let worker = Worker { queue: queue.clone(), shared, status, replies: Replies::connect(&kernel)?, warm, count: 0 };
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
-    std::thread::spawn(move || worker.run(&folder));
     let kernel = Arc::new(kernel);
+    spawn(&kernel, "pump", move || pump.run());
+    spawn(&kernel, "worker", move || worker.run(&folder));
     std::thread::spawn({
         let kernel = kernel.clone();
         move || {
@@ -137,6 +140,17 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
         kernel.exit(1);
     }
     Ok(())
+}
+
+/// Starts a thread that the kernel cannot do without: if it panics, the kernel ends, and the front end starts another.
+fn spawn(kernel: &Arc<Kernel>, name: &'static str, work: impl FnOnce() + Send + 'static) {
+    let kernel = kernel.clone();
+    std::thread::spawn(move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            eprintln!("noisebook: the {name} failed");
+            kernel.exit(1);
+        }
+    });
 }
 
 /// Registers the kernel and prepares the build of the cells.
@@ -173,7 +187,8 @@ pub unsafe fn prepare() -> Result<()> {
     }
     let nowhere = Publisher::new(None, Signer::new("")?, Author::new());
     let shared = Arc::new(Shared::new(Output::new(nowhere))?);
-    Pump::start(shared.clone());
+    let pump = Pump::new(shared.clone());
+    std::thread::spawn(move || pump.run());
     session::prepare(&warm, shared, &template)?;
     println!("Ready after {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())

@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// The MIME type in which a cell's `?` hands over its error (cellrustc.rs).
+/// The MIME type in which a cell's `?` hands over its error (cell_rustc.rs).
 pub const ERROR_BLOCK: &str = "application/vnd.noisebook.error";
 
 /// What became of a cell besides what it showed.
@@ -70,9 +70,8 @@ struct Stream {
 }
 
 impl Pump {
-    /// Starts the thread, which lives as long as the kernel.
-    pub fn start(shared: Arc<Shared>) {
-        let mut pump = Self {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
             shared,
             process: None,
             splitter: Splitter::default(),
@@ -82,12 +81,14 @@ impl Pump {
             displays: HashMap::new(),
             blocks: Vec::new(),
             held_since: None,
-        };
-        std::thread::spawn(move || {
-            loop {
-                pump.turn();
-            }
-        });
+        }
+    }
+
+    /// Works as long as the kernel lives.
+    pub fn run(mut self) -> ! {
+        loop {
+            self.turn();
+        }
     }
 
     fn turn(&mut self) {
@@ -190,7 +191,9 @@ impl Pump {
     }
 
     fn read_err(&mut self) {
-        while let Some(bytes) = self.process.as_mut().and_then(|process| process.err.read()) {
+        // As above. What a pipe holds at one moment, before a control line say, is less than this.
+        for _ in 0..64 {
+            let Some(bytes) = self.process.as_mut().and_then(|process| process.err.read()) else { break };
             if !self.out.is_empty() {
                 self.show_out();
             }

@@ -146,11 +146,13 @@ fn step(bytes: &[u8]) -> Step {
     }
 }
 
-/// A MIME block whose first line takes `before` bytes. A panic inside ends it, as in evcxr.
+/// A MIME block whose first line takes `before` bytes. A panic inside ends it, as in evcxr, and so does the cell's end.
 fn block(mime: &str, body: &[u8], before: usize) -> Step {
-    let (length, end) = match (find(body, END_CONTENT), find(body, b"EVCXR_PANIC_NOTIFICATION\n")) {
-        (Some(end), Some(panic)) if panic < end => (panic, panic),
-        (None, Some(panic)) => (panic, panic),
+    let stops: [&[u8]; 2] = [b"EVCXR_PANIC_NOTIFICATION\n", b"EVCXR_EXECUTION_COMPLETE\n"];
+    let stop = stops.iter().filter_map(|stop| find(body, stop)).min();
+    let (length, end) = match (find(body, END_CONTENT), stop) {
+        (Some(end), Some(stop)) if stop < end => (stop, stop),
+        (None, Some(stop)) => (stop, stop),
         (Some(end), _) => (end, end + END_CONTENT.len()),
         (None, None) => return Step::Wait,
     };

@@ -48,7 +48,7 @@ impl Text {
         String::from_utf8_lossy(&std::mem::take(&mut self.bytes)).into_owned()
     }
 
-    /// Splits off what begins with the last panic's message. With `age`, only while that is no longer ago.
+    /// Splits off what begins with the first or the last panic's message.
     fn split_panic(&mut self, last: bool) -> Option<Self> {
         let at = find_panic(&self.bytes, last)?;
         Some(Self { bytes: self.bytes.split_off(at), since: self.since })

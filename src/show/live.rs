@@ -90,8 +90,11 @@ impl Live {
         if !self.due_at(now) {
             return Ok(());
         }
-        self.last = Some(now);
-        self.draw(figure, text)
+        let began = Instant::now();
+        let drawn = self.draw(figure, text);
+        // Counted from when it was drawn, so that a slow figure does not follow upon itself.
+        self.last = Some(now + began.elapsed());
+        drawn
     }
 
     fn draw(&mut self, figure: &impl Show, text: &mut impl Write) -> Result<()> {

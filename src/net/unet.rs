@@ -204,6 +204,23 @@ mod tests {
         assert_eq!(named, unet.parameter_count());
     }
 
+    /// The expected numbers are those of an independent network in PyTorch, in float64 (tests/fixtures/unet.py).
+    #[test]
+    fn it_computes_what_pytorch_does() {
+        let (x, levels, labels) = input();
+        let unet = small();
+        let count = unet.parameter_count() as i64;
+        let k = Tensor::arange(count, (Kind::Double, tch::Device::Cpu));
+        {
+            let _guard = tch::no_grad_guard();
+            unet.parameters().flat().copy_(&((k * 0.7 + 0.1).sin() * 0.3));
+        }
+        let out = unet.forward(&x, &levels, Some(&labels)).unwrap().to_device(tch::Device::Cpu);
+        let expected: [f64; 192] = include!("../../tests/fixtures/unet.in");
+        let error = (out.view([-1]) - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
+        assert!(error < 2e-5, "{error}");
+    }
+
     #[test]
     fn it_starts_by_predicting_nothing() {
         let (x, levels, labels) = input();

@@ -24,7 +24,7 @@ use tch::{Device, Kind, Tensor};
 /// loss.backward();
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Diffusion {
     network: Rc<dyn Network>,
     schedule: Schedule,
@@ -95,7 +95,7 @@ impl Diffusion {
         let labels = match self.network.classes() {
             None => None,
             Some(classes) => {
-                crate::data::check_labels(labels, classes)?;
+                crate::labels::check(labels, shape[0], classes)?;
                 Some(labels.f_to_device(device)?)
             }
         };
@@ -115,6 +115,7 @@ impl Diffusion {
 impl Denoiser for Diffusion {
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
+        let xt = &xt.f_to_device(self.device())?;
         let output = self.network.forward(xt, &levels, labels)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, self.device())?;
         self.prediction.x0(xt, &output, &alpha, &sigma)
@@ -198,7 +199,7 @@ mod tests {
     fn denoising_with_a_network_that_says_nothing_scales_the_image() {
         let (model, digits) = model(Prediction::V);
         let xt = digits.images().narrow(0, 0, 3);
-        let x0 = model.denoise(&xt, 0.5, None).unwrap();
+        let x0 = model.denoise(&xt, 0.5, None).unwrap().to_device(Device::Cpu);
         let expected = &xt * model.schedule.alpha(0.5);
         assert!((x0 - expected).abs().max().double_value(&[]) < 1e-6);
     }

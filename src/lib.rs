@@ -41,6 +41,7 @@
 mod denoiser;
 mod diffusion;
 mod error;
+mod labels;
 mod prediction;
 mod random;
 

@@ -66,6 +66,16 @@ mod tests {
     use crate::random::{Stream, generator, normal};
     use tch::{Device, Kind};
 
+    /// By hand: x_0 = 0.5, eps = -1, alpha = 0.8, sigma = 0.6 make x_t = -0.2 and v = 0.8 (-1) - 0.6 (0.5) = -1.1.
+    #[test]
+    fn v_is_alpha_eps_minus_sigma_x0() {
+        let [x0, eps, alpha, sigma, xt] = [0.5, -1.0, 0.8, 0.6, -0.2].map(Tensor::from);
+        let v = Prediction::V.target(&x0, &eps, &alpha, &sigma).unwrap();
+        assert!((v.double_value(&[]) + 1.1).abs() < 1e-12);
+        let back = Prediction::V.x0(&xt, &v, &alpha, &sigma).unwrap();
+        assert!((back.double_value(&[]) - 0.5).abs() < 1e-12);
+    }
+
     /// Closed form 4: the exact target gives the exact x_0 back, at every level.
     #[test]
     fn targets_invert() {

@@ -24,12 +24,24 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A level for each image, uniform over the schedule's levels: what a training step with this seed draws.
+    /// A level for each image, uniform over the schedule's levels: those that [`loss`](crate::Diffusion::loss) draws
+    /// with this seed.
     ///
     /// # Errors
-    /// None so far; schedules without levels to draw from will have one.
+    /// Images without a batch dimension.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let levels = Dataset::digits()?.batch(8, 0)?.levels(&Schedule::cosine(1_000)?, 2)?;
+    /// assert_eq!(levels.len(), 8);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn levels(&self, schedule: &Schedule, seed: u64) -> Result<Levels> {
-        Ok(Levels::draw(schedule, self.images.size()[0] as usize, seed, 0))
+        let shape = self.images.size();
+        let Some(&count) = shape.first() else {
+            return Err(Error::argument("images", format!("{shape:?}"), "a batch is N x C x H x W"));
+        };
+        Ok(Levels::draw(schedule, count as usize, seed, 0))
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set from tensors: images N x C x H x W in [-1, 1]; labels N (int64), if there are any; the classes' names.
+    /// A data set from tensors, which it copies: images N x C x H x W in [-1, 1]; labels N (int64; -1 is no label), if
+    /// there are any; the classes' names.
     ///
     /// # Errors
     /// Images of another shape or outside [-1, 1] (or not finite), labels of another length or that no class has.
@@ -31,30 +32,27 @@ impl Dataset {
     /// ```
     /// use noisebook::prelude::*;
     /// let grey = Tensor::zeros([4, 1, 8, 8], (Kind::Float, Device::Cpu));
-    /// let two = Dataset::new("grey", grey, Some(Tensor::from_slice(&[0i64, 1, 0, 1])), vec!["a".into(), "b".into()])?;
+    /// let two = Dataset::new("grey", &grey, Some(&Tensor::from_slice(&[0i64, 1, 0, 1])), &["a", "b"])?;
     /// assert_eq!(two.classes(), ["a", "b"]);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
-    pub fn new(name: impl Into<String>, images: Tensor, labels: Option<Tensor>, classes: Vec<String>) -> Result<Self> {
+    pub fn new(name: impl Into<String>, images: &Tensor, labels: Option<&Tensor>, classes: &[&str]) -> Result<Self> {
         let size = images.size();
         if size.len() != 4 || size.contains(&0) {
             return Err(Error::argument("images", format!("{size:?}"), "must be N x C x H x W, none of them 0"));
         }
-        let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+        let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_detach_copy()?;
         let (low, high) = (images.f_min()?.f_double_value(&[])?, images.f_max()?.f_double_value(&[])?);
         // Rounding in a resize or a normalisation may step over the edge by a few units in the last place.
         if !(low >= -1.0 - 1e-4 && high <= 1.0 + 1e-4) {
             return Err(Error::argument("images", format!("{low} to {high}"), "pixels must lie in [-1, 1]"));
         }
         let labels = match labels {
-            Some(labels) => labels.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?,
+            Some(labels) => labels.f_to_device(Device::Cpu)?.f_detach_copy()?,
             None => Tensor::f_full([size[0]], -1, (Kind::Int64, Device::Cpu))?,
         };
-        if labels.size() != [size[0]] {
-            let rule = format!("one for each of the {} images", size[0]);
-            return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
-        }
-        check_labels(&labels, classes.len() as i64)?;
+        crate::labels::check(&labels, size[0], classes.len() as i64)?;
+        let classes = classes.iter().map(|class| (*class).to_string()).collect();
         Ok(Self { name: name.into(), images, labels, classes })
     }
 
@@ -119,21 +117,6 @@ impl Clone for Dataset {
     }
 }
 
-/// That labels (int64, any device) are -1 or one of `classes` classes.
-pub(crate) fn check_labels(labels: &Tensor, classes: i64) -> Result<()> {
-    for label in [labels.f_min()?.f_int64_value(&[])?, labels.f_max()?.f_int64_value(&[])?] {
-        if !(-1..classes).contains(&label) {
-            let known = if classes == 0 {
-                "there are no classes".into()
-            } else {
-                format!("the classes are 0 to {}", classes - 1)
-            };
-            return Err(Error::argument("label", label, format!("{known}, and -1 is no label")));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,15 +127,15 @@ mod tests {
 
     #[test]
     fn refusals_name_argument_value_and_rule() {
-        let said = |images: Tensor, labels: Option<Tensor>| {
-            Dataset::new("x", images, labels, vec!["a".into()]).unwrap_err().to_string()
+        let said = |images: Tensor, labels: Option<&[i64]>| {
+            let labels = labels.map(Tensor::from_slice);
+            Dataset::new("x", &images, labels.as_ref(), &["a"]).unwrap_err().to_string()
         };
-        let labels = |values: &[i64]| Some(Tensor::from_slice(values));
         assert_eq!(said(zeros(&[2, 3]), None), "images = [2, 3]: must be N x C x H x W, none of them 0");
         assert_eq!(said(zeros(&[1, 1, 2, 2]) + 2.0, None), "images = 2 to 2: pixels must lie in [-1, 1]");
         assert_eq!(said(zeros(&[1, 1, 2, 2]) / 0.0, None), "images = NaN to NaN: pixels must lie in [-1, 1]");
-        assert_eq!(said(zeros(&[2, 1, 2, 2]), labels(&[0])), "labels = [1]: one for each of the 2 images");
-        assert_eq!(said(zeros(&[1, 1, 2, 2]), labels(&[1])), "label = 1: the classes are 0 to 0, and -1 is no label");
+        assert_eq!(said(zeros(&[2, 1, 2, 2]), Some(&[0])), "labels = [1]: one for each of the 2 images");
+        assert_eq!(said(zeros(&[1, 1, 2, 2]), Some(&[1])), "label = 1: the classes are 0 to 0, and -1 is no label");
         let error = Dataset::digits().unwrap().image(1_797).unwrap_err();
         assert_eq!(error.to_string(), "index = 1797: digits holds images 0 to 1796");
     }

@@ -26,7 +26,7 @@ impl Dataset {
         let images = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?.f_to_kind(Kind::Float)?;
         let images = images.f_div_scalar(8.0)?.f_sub_scalar(1.0)?;
         let labels = Tensor::f_from_slice(&labels)?.f_to_kind(Kind::Int64)?;
-        Self::new("digits", images, Some(labels), (0..10).map(|digit: u8| digit.to_string()).collect())
+        Self::new("digits", &images, Some(&labels), &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])
     }
 }
 

@@ -32,6 +32,9 @@ impl Dataset {
                 Err(_) => {}
             }
         }
+        if by_class.iter().all(Vec::is_empty) {
+            return Ok((0..self.len().min(ROWS * COLUMNS) as i64).collect());
+        }
         if by_class.len() == 1 {
             return Ok(by_class[0].iter().copied().take(ROWS * COLUMNS).collect());
         }

@@ -8,7 +8,6 @@ mod idx;
 mod split;
 
 pub(crate) use batch::check_batch_size;
-pub(crate) use dataset::check_labels;
 
 pub use batch::Batch;
 pub use dataset::Dataset;

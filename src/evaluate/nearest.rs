@@ -71,8 +71,10 @@ impl Nearest {
     /// # Errors
     /// Images without labels.
     pub fn accuracy(&self) -> Result<f64> {
-        if self.labels.f_min()?.f_int64_value(&[])? < 0 {
-            return Err(Error::argument("labels", -1, "accuracy needs images that all have a label"));
+        for labels in [&self.labels, &self.neighbour_labels] {
+            if labels.f_min()?.f_int64_value(&[])? < 0 {
+                return Err(Error::argument("label", -1, "accuracy needs a label for every image and its neighbour"));
+            }
         }
         Ok(self
             .labels
@@ -159,7 +161,7 @@ mod tests {
     fn points(values: &[[f32; 2]], labels: &[i64]) -> Dataset {
         let flat: Vec<f32> = values.iter().flatten().copied().collect();
         let images = Tensor::from_slice(&flat).view([-1, 1, 1, 2]).to_device(Device::Cpu);
-        Dataset::new("points", images, Some(Tensor::from_slice(labels)), vec!["a".into(), "b".into()]).unwrap()
+        Dataset::new("points", &images, Some(&Tensor::from_slice(labels)), &["a", "b"]).unwrap()
     }
 
     #[test]
@@ -172,6 +174,15 @@ mod tests {
         }
         assert!((near.median_distance() - (0.1 + 0.2f64.sqrt()) / 2.0).abs() < 1e-7);
         assert_eq!(near.accuracy().unwrap(), 0.75);
+    }
+
+    #[test]
+    fn accuracy_needs_labels() {
+        let (train, bare) = (points(&[[0.0, 0.0]], &[0]), points(&[[0.5, 0.0]], &[-1]));
+        for near in [train.nearest(&bare).unwrap(), bare.nearest(&train).unwrap()] {
+            let said = near.accuracy().unwrap_err().to_string();
+            assert_eq!(said, "label = -1: accuracy needs a label for every image and its neighbour");
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ use tch::{Device, Tensor};
 /// A network that [`Diffusion`](crate::Diffusion) can train: noised images and their levels in, a prediction out.
 ///
 /// A network is shared: a clone, and a trainer, point at the same weights.
-pub trait Network {
-    /// The prediction for noised images `x` (N x C x H x W, float32), one level an image, and labels (N, int64; -1 is
+pub trait Network: std::fmt::Debug {
+    /// The prediction for noised images `x` (N x C x H x W, taken as float32), one level an image, and labels (N, int64; -1 is
     /// no label), of the shape of `x`.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 //! One vector makes an optimizer step, an average of weights or a copy a handful of operations, whatever the number of
 //! layers: on small networks the calls cost more than the arithmetic.
 
+use crate::Result;
 use crate::random::{Stream, generator, uniform};
-use crate::{Error, Result};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 /// The weights of a network.
@@ -128,9 +128,6 @@ impl Initializer {
 
     /// Lays the weights into one vector on `device`. The layers' handles, which are the same tensors, follow.
     pub(crate) fn finish(self, device: Device) -> Result<Parameters> {
-        if self.named.is_empty() {
-            return Err(Error::argument("network", "no layers", "a network needs at least one weight"));
-        }
         let parts: Vec<Tensor> =
             self.named.iter().map(|(_, tensor)| tensor.f_reshape([-1])).collect::<Result<_, _>>()?;
         let flat = Tensor::f_cat(&parts, 0)?.f_to_device(device)?;

@@ -69,22 +69,16 @@ impl UNet {
         let times: Vec<f64> = levels.times().iter().map(|t| 1_000.0 * t).collect();
         let time = sinusoidal(&times, config.base_channels, self.device())?;
         let mut embedding = layers.time.1.forward(&layers.time.0.forward(&time)?.f_silu()?)?;
-        match (&layers.classes, config.classes, labels) {
-            (Some(classes), Some(count), labels) => {
-                let null = Tensor::f_full([levels.len() as i64], count, (Kind::Int64, self.device()))?;
-                let indices = match labels {
-                    None => null,
-                    Some(labels) => {
-                        let labels = labels.f_to_device(self.device())?;
-                        labels.f_where_self(&labels.f_ge(0)?, &null)?
-                    }
-                };
-                embedding = embedding.f_add(&classes.forward(&indices)?)?;
-            }
-            (_, _, Some(_)) => {
-                return Err(Error::argument("labels", "Some", "this network was built without classes: give None"));
-            }
-            (_, _, None) => {}
+        if let (Some(classes), Some(count)) = (&layers.classes, config.classes) {
+            let null = Tensor::f_full([levels.len() as i64], count, (Kind::Int64, self.device()))?;
+            let indices = match labels {
+                None => null,
+                Some(labels) => {
+                    let labels = labels.f_to_device(self.device())?;
+                    labels.f_where_self(&labels.f_ge(0)?, &null)?
+                }
+            };
+            embedding = embedding.f_add(&classes.forward(&indices)?)?;
         }
         Ok(embedding.f_silu()?)
     }
@@ -99,13 +93,13 @@ impl UNet {
         if levels.len() as i64 != size[0] {
             return Err(Error::argument("levels", levels.len(), format!("one for each of the {} images", size[0])));
         }
-        if let Some(labels) = labels
-            && labels.size() != [size[0]]
-        {
-            let rule = format!("one for each of the {} images", size[0]);
-            return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
+        match (labels, self.classes()) {
+            (Some(labels), Some(classes)) => crate::labels::check(labels, size[0], classes),
+            (Some(_), None) => {
+                Err(Error::argument("labels", "Some", "this network was built without classes: give None"))
+            }
+            (None, _) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -114,7 +108,7 @@ impl Network for UNet {
         self.check_input(x, levels, labels)?;
         let net = &self.inner.layers;
         let embedding = self.embedding(levels, labels)?;
-        let mut x = net.conv_in.forward(&x.f_to_device(self.device())?)?;
+        let mut x = net.conv_in.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
         let mut skips = vec![x.shallow_clone()];
         for (blocks, halve) in &net.down {
             for block in blocks {
@@ -259,6 +253,8 @@ mod tests {
         assert_eq!(said(&x.view([3, 64]), None), "x = [3, 64]: this network takes N x 1 x 8 x 8");
         assert_eq!(said(&x.narrow(0, 0, 2), None), "levels = 3: one for each of the 2 images");
         assert_eq!(said(&x, Some(&labels.narrow(0, 0, 1))), "labels = [1]: one for each of the 3 images");
+        let unknown = Tensor::from_slice(&[0i64, 9, 10]);
+        assert_eq!(said(&x, Some(&unknown)), "label = 10: the classes are 0 to 9, and -1 is no label");
         let plain = UNet::builder().channels(1).image_size(8).base_channels(8).build().unwrap();
         assert_eq!(
             plain.forward(&x, &levels, Some(&labels)).unwrap_err().to_string(),

@@ -4,6 +4,9 @@ use super::unet::UNet;
 use crate::{Error, Result, device};
 use tch::Device;
 
+/// No size is larger: what is, was mistyped.
+const MOST: i64 = 8_192;
+
 /// The description of a [`UNet`]; [`UNet::builder`] starts one.
 ///
 /// Setters never fail: [`build`](Self::build) checks the whole.
@@ -158,10 +161,13 @@ impl UNetBuilder {
             if value < 1 {
                 return Err(Error::argument(name, value, "must be at least 1"));
             }
+            if value > MOST {
+                return Err(Error::argument(name, value, format!("must be at most {MOST}")));
+            }
         }
         let mults = &self.channel_mults;
-        if mults.is_empty() || mults.len() > 16 || mults.iter().any(|&mult| mult < 1) {
-            let rule = "one number of at least 1 for each of 1 to 16 resolutions";
+        if mults.is_empty() || mults.len() > 16 || mults.iter().any(|mult| !(1..=64).contains(mult)) {
+            let rule = "one number from 1 to 64 for each of 1 to 16 resolutions";
             return Err(Error::argument("channel_mults", format!("{mults:?}"), rule));
         }
         let halvings = mults.len() as u32 - 1;
@@ -212,6 +218,7 @@ mod tests {
         let builder = || UNet::builder().channels(1).image_size(8).base_channels(16);
         assert_eq!(refusal(builder().channels(0)), "channels = 0: must be at least 1");
         assert_eq!(refusal(builder().classes(0)), "classes = 0: must be at least 1");
+        assert_eq!(refusal(builder().blocks(1 << 40)), "blocks = 1099511627776: must be at most 8192");
         assert_eq!(
             refusal(builder().image_size(9)),
             "image_size = 9: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 12"
@@ -234,7 +241,7 @@ mod tests {
         );
         assert_eq!(
             refusal(builder().channel_mults([])),
-            "channel_mults = []: one number of at least 1 for each of 1 to 16 resolutions"
+            "channel_mults = []: one number from 1 to 64 for each of 1 to 16 resolutions"
         );
     }
 }

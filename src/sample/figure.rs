@@ -12,12 +12,14 @@ const FOLLOWED: i64 = 3;
 const MOMENTS: usize = 10;
 
 /// Samples with their labels.
-pub(crate) fn samples_grid(images: &Tensor, labels: Option<&Tensor>) -> Result<Grid> {
-    let grid = Grid::new(images)?.columns(10);
-    Ok(match labels {
-        Some(labels) => grid.captions(Vec::<i64>::try_from(labels)?.iter().map(i64::to_string).collect()),
-        None => grid,
-    })
+pub(super) fn samples_grid(images: &Tensor, labels: &Tensor) -> Result<Grid> {
+    let captions = Vec::<i64>::try_from(labels)?.into_iter().map(name).collect();
+    Ok(Grid::new(images)?.columns(10).captions(captions))
+}
+
+/// A label as a caption; no label has none.
+fn name(label: i64) -> String {
+    if label < 0 { String::new() } else { label.to_string() }
 }
 
 /// x beside predicted x_0.
@@ -26,7 +28,7 @@ pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
     let part = |images: &Tensor, title: String| -> Result<Grid> {
         Ok(Grid::new(&images.f_narrow(0, 0, few)?)?.columns(4).title(title))
     };
-    let x = part(&step.x, format!("x at t = {:.3}, sigma = {:.3}", step.t, step.sigma))?;
+    let x = part(&step.x, format!("x\u{209c} at t = {:.3}, sigma = {:.3}", step.t, step.sigma))?;
     let x0 = part(&step.x0, "predicted x\u{2080}".into())?;
     let title = format!("Reverse step {} of {}", step.index + 1, step.steps);
     Ok(Figure::row([x, x0]).title(title))
@@ -48,18 +50,17 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    pub(super) fn new(frames: &[Frame], labels: Option<&Tensor>) -> Result<Self> {
-        // Evenly spread, the last among them.
-        let moments = frames.len().min(MOMENTS);
-        let frames: Vec<&Frame> = (1..=moments).map(|k| &frames[k * frames.len() / moments - 1]).collect();
+    /// At least two frames.
+    pub(super) fn new(frames: &[Frame], labels: &Tensor) -> Result<Self> {
+        // Evenly spread, the first and the last among them.
+        let (moments, last) = (frames.len().min(MOMENTS), frames.len() - 1);
+        let frames: Vec<&Frame> = (0..moments).map(|k| &frames[k * last / (moments - 1)]).collect();
         let followed = frames[0].x.size()[0].min(FOLLOWED);
-        let labels = match labels {
-            Some(labels) => Vec::<i64>::try_from(labels)?,
-            None => Vec::new(),
-        };
+        let labels = Vec::<i64>::try_from(labels)?;
         let (mut images, mut rows) = (Vec::new(), Vec::new());
         for sample in 0..followed {
-            let of = labels.get(sample as usize).map_or(String::new(), |label| format!(" of a {label}"));
+            let label = labels.get(sample as usize).map_or(String::new(), |&label| name(label));
+            let of = if label.is_empty() { label } else { format!(" of a {label}") };
             rows.push(format!("x\u{209c}{of}"));
             rows.push("predicted x\u{2080}".to_string());
             for pick in [|frame: &Frame| frame.x.shallow_clone(), |frame: &Frame| frame.x0.shallow_clone()] {

@@ -9,15 +9,14 @@ use tch::{Device, Tensor};
 ///
 /// For one x_t, x_0 and eps are affine in one another, so this is e_u + w (e_c - e_u) too. w = 1 is plain conditional,
 /// w = 0 ignores the label; larger w gives clearer, less varied samples. (Ho & Salimans' own w is this one less 1.)
-pub struct ClassifierFree {
+pub(super) struct ClassifierFree {
     inner: Rc<dyn Denoiser>,
     scale: f64,
 }
 
 impl ClassifierFree {
     /// Guides `inner` with scale `w`.
-    #[must_use]
-    pub fn new(inner: Rc<dyn Denoiser>, scale: f64) -> Self {
+    pub(super) fn new(inner: Rc<dyn Denoiser>, scale: f64) -> Self {
         Self { inner, scale }
     }
 }
@@ -31,8 +30,10 @@ impl Denoiser for ClassifierFree {
         // Both halves in one batch.
         let twice = Tensor::f_cat(&[xt, xt], 0)?;
         let labels = Tensor::f_cat(&[labels.shallow_clone(), labels.f_full_like(-1)?], 0)?;
-        let halves = self.inner.denoise(&twice, t, Some(&labels))?.f_chunk(2, 0)?;
-        Ok(halves[1].f_add(&halves[0].f_sub(&halves[1])?.f_mul_scalar(self.scale)?)?)
+        let both = self.inner.denoise(&twice, t, Some(&labels))?;
+        let count = xt.size()[0];
+        let (with, without) = (both.f_narrow(0, 0, count)?, both.f_narrow(0, count, count)?);
+        Ok(without.f_add(&with.f_sub(&without)?.f_mul_scalar(self.scale)?)?)
     }
 
     fn schedule(&self) -> &Schedule {

@@ -9,7 +9,6 @@ mod samples;
 mod steps;
 
 pub use figure::Trajectory;
-pub use guidance::ClassifierFree;
 pub use sampler::Sampler;
 pub use samples::Samples;
 pub use steps::{SampleStep, SampleSteps};

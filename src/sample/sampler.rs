@@ -26,6 +26,7 @@ use tch::Tensor;
 #[derive(Clone, Debug)]
 pub struct Sampler {
     method: Method,
+    eta: Option<f64>,
     count: Option<usize>,
     labels: Option<Vec<i64>>,
     guidance_scale: f64,
@@ -34,15 +35,18 @@ pub struct Sampler {
     frames: usize,
 }
 
+/// More would ask for more memory than there is.
+const MOST_SAMPLES: usize = 1_000_000;
+
 #[derive(Clone, Copy, Debug)]
 enum Method {
     Ddpm,
-    Ddim { steps: usize, eta: f64 },
+    Ddim { steps: usize },
 }
 
 impl Sampler {
     fn new(method: Method) -> Self {
-        Self { method, count: None, labels: None, guidance_scale: 1.0, clip: true, seed: 0, frames: 16 }
+        Self { method, eta: None, count: None, labels: None, guidance_scale: 1.0, clip: true, seed: 0, frames: 16 }
     }
 
     /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's
@@ -58,15 +62,13 @@ impl Sampler {
     /// from what the model knows as noise.
     #[must_use]
     pub fn ddim(steps: usize) -> Self {
-        Self::new(Method::Ddim { steps, eta: 0.0 })
+        Self::new(Method::Ddim { steps })
     }
 
-    /// The share of DDPM's noise that each DDIM step takes, in [0, 1] (default 0). DDPM itself has no eta.
+    /// The share of DDPM's noise that each DDIM step takes, in [0, 1] (default 0). [`ddpm`](Self::ddpm) has no eta.
     #[must_use]
     pub fn eta(mut self, eta: f64) -> Self {
-        if let Method::Ddim { eta: current, .. } = &mut self.method {
-            *current = eta;
-        }
+        self.eta = Some(eta);
         self
     }
 
@@ -85,7 +87,7 @@ impl Sampler {
     }
 
     /// Classifier-free guidance: x_0 = x_0(no label) + w (x_0(label) - x_0(no label)). 1 (default) is plain conditional,
-    /// more is clearer and less varied; see [`ClassifierFree`].
+    /// more is clearer and less varied, 0 ignores the label (Ho & Salimans 2022, whose own w is this one less 1).
     #[must_use]
     pub fn guidance_scale(mut self, scale: f64) -> Self {
         self.guidance_scale = scale;
@@ -125,16 +127,16 @@ impl Sampler {
     /// let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
     /// let mut steps = Sampler::ddpm().count(4).iter(&model)?;
     /// let first = steps.next().unwrap()?;
-    /// assert_eq!((first.index, first.steps, first.t), (0, 100, 0.99));
+    /// assert_eq!((first.index, first.steps, first.t), (0, 100, 1.0));
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn iter(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<SampleSteps> {
         self.check_numbers()?;
         let labels = self.checked_labels(model.classes())?;
         let times = self.times(model.schedule().levels())?;
-        let (rule, clip): (Rc<dyn Update>, bool) = match self.method {
-            Method::Ddpm => (Rc::new(Ddpm), self.clip),
-            Method::Ddim { eta, .. } => (Rc::new(Ddim { eta }), self.clip),
+        let rule: Rc<dyn Update> = match self.method {
+            Method::Ddpm => Rc::new(Ddpm),
+            Method::Ddim { .. } => Rc::new(Ddim { eta: self.eta.unwrap_or(0.0) }),
         };
         let count = labels.as_ref().map_or(self.count.unwrap_or(16), Vec::len) as i64;
         let shape: Vec<i64> = [count].into_iter().chain(model.sample_shape()).collect();
@@ -144,7 +146,7 @@ impl Sampler {
             None => None,
         };
         let denoiser = Rc::new(ClassifierFree::new(Rc::new(model.clone()), self.guidance_scale));
-        Ok(SampleSteps { denoiser, rule, times, x, labels, clip, seed: self.seed, index: 0 })
+        Ok(SampleSteps { denoiser, rule, times, x, labels, clip: self.clip, seed: self.seed, index: 0 })
     }
 
     /// The whole way back, with a live picture when it takes long.
@@ -159,7 +161,7 @@ impl Sampler {
     fn times(&self, levels: usize) -> Result<Vec<f64>> {
         let steps = match self.method {
             Method::Ddpm => levels,
-            Method::Ddim { steps, .. } => steps,
+            Method::Ddim { steps } => steps,
         };
         if !(1..=levels).contains(&steps) {
             return Err(Error::argument(
@@ -177,6 +179,11 @@ impl Sampler {
         if self.count == Some(0) {
             return Err(Error::argument("count", 0, "draw at least 1 sample"));
         }
+        if let Some(count) = self.count
+            && count > MOST_SAMPLES
+        {
+            return Err(Error::argument("count", count, "draw at most 1,000,000 samples at a time"));
+        }
         if !self.guidance_scale.is_finite() {
             return Err(Error::argument("guidance_scale", self.guidance_scale, "must be a finite number"));
         }
@@ -187,12 +194,15 @@ impl Sampler {
                 "guidance needs labels: add .labels(0..10)",
             ));
         }
-        if let Method::Ddim { eta, .. } = self.method
-            && !(0.0..=1.0).contains(&eta)
-        {
-            return Err(Error::argument("eta", eta, "must lie in [0, 1]"));
+        match (self.method, self.eta) {
+            (Method::Ddpm, Some(eta)) => {
+                Err(Error::argument("eta", eta, "DDPM has no eta; Sampler::ddim(steps).eta(1.0) takes DDPM's noise"))
+            }
+            (Method::Ddim { .. }, Some(eta)) if !(0.0..=1.0).contains(&eta) => {
+                Err(Error::argument("eta", eta, "must lie in [0, 1]"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// One label a sample, if labels were asked for.
@@ -285,7 +295,7 @@ mod tests {
     fn steps_count_down_to_the_data() {
         let mut steps = Sampler::ddim(3).count(2).iter(&gaussians(10)).unwrap();
         let made: Vec<_> = steps.by_ref().map(|step| step.unwrap()).map(|s| (s.index, s.t, s.evaluations)).collect();
-        assert_eq!(made, [(0, 0.7, 1), (1, 0.3, 2), (2, 0.0, 3)]);
+        assert_eq!(made, [(0, 1.0, 1), (1, 0.7, 2), (2, 0.3, 3)]);
         assert!(steps.next().is_none());
     }
 
@@ -299,6 +309,14 @@ mod tests {
         assert_eq!(said(Sampler::ddpm().labels([0; 0])), "labels = []: name at least one class");
         assert_eq!(said(Sampler::ddpm().count(0)), "count = 0: draw at least 1 sample");
         assert_eq!(said(Sampler::ddim(5).eta(1.5)), "eta = 1.5: must lie in [0, 1]");
+        assert_eq!(
+            said(Sampler::ddpm().eta(0.5)),
+            "eta = 0.5: DDPM has no eta; Sampler::ddim(steps).eta(1.0) takes DDPM's noise"
+        );
+        assert_eq!(
+            said(Sampler::ddpm().count(10_000_000_000)),
+            "count = 10000000000: draw at most 1,000,000 samples at a time"
+        );
         let unlabelled = "guidance_scale = 2: guidance needs labels: add .labels(0..10)";
         assert_eq!(said(Sampler::ddpm().guidance_scale(2.0)), unlabelled);
         assert_eq!(

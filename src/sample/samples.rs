@@ -2,10 +2,10 @@
 
 use super::figure::{Trajectory, samples_grid, step_figure};
 use super::steps::SampleSteps;
-use crate::show::{Bundle, Live, Show};
+use crate::show::{Bundle, Live, Show, interrupted};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Sampling that ends sooner draws no live picture: the samples themselves are there at once.
 const LIVE_AFTER: Duration = Duration::from_secs(2);
@@ -14,9 +14,11 @@ const LIVE_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Samples {
     images: Tensor,
-    labels: Option<Tensor>,
+    labels: Tensor,
     seed: u64,
     frames: Vec<Frame>,
+    done: usize,
+    total: usize,
 }
 
 /// A moment of the way back.
@@ -28,35 +30,42 @@ pub(super) struct Frame {
 }
 
 impl Samples {
-    /// Takes all steps, keeping `frames` of them spread evenly, the last among them.
+    /// Takes all steps, keeping `frames` of them spread evenly, the first among them. An interrupt ends it at the next.
     pub(super) fn collect(steps: SampleSteps, frames: usize, seed: u64) -> Result<Self> {
-        let total = steps.steps();
-        let kept = |index: usize| (index + 1) * frames / total > index * frames / total;
+        let (total, frames) = (steps.steps(), frames.min(steps.steps()));
+        let kept =
+            |index: usize| index == 0 && frames > 0 || index * frames / total > (index.max(1) - 1) * frames / total;
         let (began, mut live) = (Instant::now(), Live::new());
-        let (mut images, mut labels, mut kept_frames, mut drawn) = (None, None, Vec::new(), false);
+        let (mut last, mut kept_frames, mut drawn) = (None, Vec::new(), false);
         for step in steps {
             let step = step?;
             if kept(step.index) {
                 kept_frames.push(Frame { t: step.t, x: step.x.shallow_clone(), x0: step.x0.shallow_clone() });
             }
+            // A picture that cannot be drawn costs nothing but itself.
             if began.elapsed() > LIVE_AFTER && live.due() {
-                live.update(&step_figure(&step)?)?;
-                drawn = true;
+                drawn = step_figure(&step).and_then(|figure| live.update(&figure)).is_ok();
             }
-            if step.index + 1 == total {
-                if drawn {
-                    live.finish(&step_figure(&step)?)?;
-                }
-                images = Some(step.x);
-                labels = step.labels;
+            let stopped = interrupted();
+            last = Some(step);
+            if stopped {
+                break;
             }
         }
-        let images = images.ok_or_else(|| Error::argument("steps", 0, "no step was left to take"))?;
-        let labels = match labels {
-            Some(labels) => Some(labels.f_to_device(Device::Cpu)?),
-            None => None,
+        let last = last.ok_or_else(|| Error::argument("steps", 0, "no step was left to take"))?;
+        if drawn {
+            let _ = step_figure(&last).and_then(|figure| live.finish(&figure));
+        }
+        let done = last.index + 1;
+        let images = if done == total { &last.next } else { &last.x0 };
+        let labels = match last.labels {
+            Some(labels) => labels.f_to_device(Device::Cpu)?,
+            None => Tensor::f_full([images.size()[0]], -1, (Kind::Int64, Device::Cpu))?,
         };
-        Ok(Self { images: images.f_to_device(Device::Cpu)?, labels, seed, frames: kept_frames })
+        if done == total {
+            kept_frames.push(Frame { t: 0.0, x: last.next.shallow_clone(), x0: last.next.shallow_clone() });
+        }
+        Ok(Self { images: images.f_to_device(Device::Cpu)?, labels, seed, frames: kept_frames, done, total })
     }
 
     /// The samples: N x C x H x W, float32, on the CPU.
@@ -66,10 +75,13 @@ impl Samples {
 
     /// The labels that were asked for (N, int64); all -1 where none were.
     pub fn labels(&self) -> Tensor {
-        match &self.labels {
-            Some(labels) => labels.shallow_clone(),
-            None => Tensor::full([self.len() as i64], -1, (tch::Kind::Int64, Device::Cpu)),
-        }
+        self.labels.shallow_clone()
+    }
+
+    /// Whether an interrupt ended sampling early. The images are then what the model took the last x_t for.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.done < self.total
     }
 
     /// How many there are.
@@ -94,18 +106,63 @@ impl Samples {
     ///
     /// # Errors
     /// If no frames were kept.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trajectory = Sampler::ddim(4).count(2).sample(&model)?.trajectory()?;
+    /// assert_eq!(trajectory.times(), [1.0, 0.75, 0.5, 0.25, 0.0]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn trajectory(&self) -> Result<Trajectory> {
-        if self.frames.is_empty() {
+        if self.frames.len() < 2 {
             return Err(Error::argument("frames", 0, "no frames were kept: sample with .frames(16)"));
         }
-        Trajectory::new(&self.frames, self.labels.as_ref())
+        Trajectory::new(&self.frames, &self.labels)
     }
 }
 
 impl Show for Samples {
     fn bundle(&self) -> Result<Bundle> {
-        samples_grid(&self.images, self.labels.as_ref())?
-            .title(format!("{} samples, seed {}", self.len(), self.seed))
+        let early = if self.interrupted() {
+            format!(", interrupted at step {} of {}", self.done, self.total)
+        } else {
+            String::new()
+        };
+        samples_grid(&self.images, &self.labels)?
+            .title(format!("{} samples, seed {}{early}", self.len(), self.seed))
             .bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sampler;
+    use crate::{Diffusion, Prediction, Schedule, UNet};
+
+    fn model(channels: i64) -> Diffusion {
+        let unet = UNet::builder().channels(channels).image_size(4).base_channels(8).channel_mults([1]).blocks(1);
+        Diffusion::new(&unet.build().unwrap(), &Schedule::cosine(10).unwrap(), Prediction::V).unwrap()
+    }
+
+    #[test]
+    fn frames_run_from_pure_noise_to_the_result() {
+        let times = |frames| -> Vec<f64> {
+            let samples = Sampler::ddpm().count(1).frames(frames).sample(&model(1)).unwrap();
+            assert_eq!(samples.frames.last().unwrap().x, samples.images());
+            samples.frames.iter().map(|frame| frame.t).collect()
+        };
+        assert_eq!(times(1), [1.0, 0.0]);
+        assert_eq!(times(2), [1.0, 0.5, 0.0]);
+        let all: Vec<f64> = (0..=10).rev().map(|level| f64::from(level) / 10.0).collect();
+        assert_eq!(times(10), all);
+        assert_eq!(times(usize::MAX), all);
+    }
+
+    #[test]
+    fn images_that_no_grid_can_draw_are_sampled_all_the_same() {
+        let samples = Sampler::ddim(2).count(3).sample(&model(5)).unwrap();
+        assert_eq!(samples.images().size(), [3, 5, 4, 4]);
     }
 }

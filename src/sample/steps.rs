@@ -15,7 +15,18 @@ pub(super) trait Update {
     fn is_random(&self) -> bool;
 }
 
-/// One step of the way back, made. As the value of a cell it draws x beside predicted x_0.
+/// One step of the way back, made. As the value of a cell it draws x_t beside predicted x_0.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// for step in Sampler::ddim(4).count(2).iter(&model)? {
+///     let step = step?;
+///     println!("{} {:.3}", step.index, step.sigma);
+/// }
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SampleStep {
@@ -23,14 +34,16 @@ pub struct SampleStep {
     pub index: usize,
     /// How many steps there are in all.
     pub steps: usize,
-    /// The time that was reached, in [0, 1): 0 is data.
+    /// The time that the step starts from, in (0, 1]: 1 is noise.
     pub t: f64,
-    /// sigma(t): the noise's standard deviation that is left in `x`.
+    /// sigma(t): the noise's standard deviation in `x`.
     pub sigma: f64,
-    /// The samples after the step: N x C x H x W.
+    /// The samples that the step starts from, x_t: N x C x H x W.
     pub x: Tensor,
-    /// The clean samples as the model saw them before the step: N x C x H x W.
+    /// What the model takes `x` for: predicted x_0, N x C x H x W.
     pub x0: Tensor,
+    /// The samples that the step leads to, at the next time: N x C x H x W. Those of the last step are the result.
+    pub next: Tensor,
     /// The labels that were asked for (N, int64), if any.
     pub labels: Option<Tensor>,
     /// Evaluations of the denoiser so far.
@@ -40,6 +53,16 @@ pub struct SampleStep {
 /// The way back as an iterator of steps; [`Sampler::iter`](super::Sampler::iter) starts one.
 ///
 /// Run a cell with `steps.next()` again and again to watch an image appear. After an error it is at its end.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// let mut steps = Sampler::ddim(4).count(2).iter(&model)?;
+/// steps.next().show()?;
+/// assert_eq!(steps.steps(), 4);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub struct SampleSteps {
     pub(super) denoiser: Rc<dyn Denoiser>,
     pub(super) rule: Rc<dyn Update>,
@@ -73,14 +96,15 @@ impl SampleSteps {
         } else {
             self.x.f_zeros_like()?
         };
-        self.x = self.rule.update(schedule, &self.x, &x0, &z, (t, s))?;
+        let next = self.rule.update(schedule, &self.x, &x0, &z, (t, s))?;
         let step = SampleStep {
             index: self.index,
             steps: self.steps(),
-            t: s,
-            sigma: schedule.sigma(s),
-            x: self.x.shallow_clone(),
+            t,
+            sigma: schedule.sigma(t),
+            x: std::mem::replace(&mut self.x, next.shallow_clone()),
             x0,
+            next,
             labels: self.labels.as_ref().map(Tensor::shallow_clone),
             evaluations: self.index + 1,
         };

@@ -8,7 +8,7 @@ impl Schedule {
     /// The cosine schedule: abar(t) = f(t)/f(0), f(t) = cos^2(pi/2 (t + s)/(1 + s)), s = 0.008, and
     /// beta = 1 - abar(t)/abar(t - 1/N), at most 0.999 (Nichol & Dhariwal 2021, eq. 17).
     ///
-    /// It destroys the image more evenly than the linear schedule, which is all but noise from the middle on.
+    /// It destroys the image more evenly than the linear schedule, which is all but noise from t = 0.7 on.
     ///
     /// # Errors
     /// Fewer than 2 levels.

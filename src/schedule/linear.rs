@@ -7,7 +7,7 @@ impl Schedule {
     /// The linear schedule of DDPM: betas from 1e-4 to 0.02 in equal steps (Ho et al. 2020, section 4).
     ///
     /// Those ends belong to 1,000 levels. For another number N they are scaled by 1000/N, so that the last level is
-    /// noise there too, and no beta exceeds 0.999 (Nichol & Dhariwal 2021, their code).
+    /// noise there too (Nichol & Dhariwal 2021, their code); no beta exceeds 0.999.
     ///
     /// # Errors
     /// Fewer than 2 levels.

@@ -15,6 +15,7 @@ pub use figure::Comparison;
 pub use levels::Levels;
 
 use crate::{Error, Result};
+use std::rc::Rc;
 
 /// A noise schedule: the betas of a Markov chain, and what follows from them.
 ///
@@ -30,9 +31,9 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Schedule {
     name: &'static str,
-    betas: Vec<f64>,
+    betas: Rc<[f64]>,
     /// ln abar at the levels: a sum, where the product would lose digits.
-    log_alpha_bars: Vec<f64>,
+    log_alpha_bars: Rc<[f64]>,
 }
 
 impl Schedule {
@@ -44,7 +45,7 @@ impl Schedule {
                 Some(*sum)
             })
             .collect();
-        Self { name, betas, log_alpha_bars }
+        Self { name, betas: betas.into(), log_alpha_bars }
     }
 
     /// The schedule's name, such as `"cosine"`.
@@ -64,7 +65,7 @@ impl Schedule {
     /// # Errors
     /// Schedules that are no such chain (VE, flow) have no betas; the two families so far have.
     pub fn betas(&self) -> Result<Vec<f64>> {
-        Ok(self.betas.clone())
+        Ok(self.betas.to_vec())
     }
 
     /// abar of level i in 0..N: the share of the image's variance that is left.
@@ -125,10 +126,16 @@ impl Schedule {
     }
 }
 
+/// A thousand times what the papers use.
+const MOST_LEVELS: usize = 1_000_000;
+
 /// The rule that every constructor of a discrete schedule checks.
 fn check_levels(levels: usize) -> Result<()> {
     if levels < 2 {
         return Err(Error::argument("levels", levels, "a schedule needs at least 2 levels"));
+    }
+    if levels > MOST_LEVELS {
+        return Err(Error::argument("levels", levels, "a schedule has at most 1,000,000 levels"));
     }
     Ok(())
 }
@@ -183,6 +190,8 @@ mod tests {
     #[test]
     fn refusals_name_argument_value_and_rule() {
         assert_eq!(Schedule::linear(1).unwrap_err().to_string(), "levels = 1: a schedule needs at least 2 levels");
+        let most = Schedule::linear(usize::MAX).unwrap_err().to_string();
+        assert_eq!(most, format!("levels = {}: a schedule has at most 1,000,000 levels", usize::MAX));
         assert_eq!(Schedule::cosine(0).unwrap_err().to_string(), "levels = 0: a schedule needs at least 2 levels");
         let error = Schedule::linear(10).unwrap().time(10).unwrap_err();
         assert_eq!(error.to_string(), "level = 10: levels run from 0 to 9");

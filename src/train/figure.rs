@@ -3,7 +3,7 @@
 use super::run::Record;
 use super::steps::TrainStep;
 use crate::Result;
-use crate::show::{Bundle, Chart, Figure, Grid, Part, Show};
+use crate::show::{Bundle, Chart, Figure, Grid, Part, Show, grouped};
 use tch::Tensor;
 
 /// The run in one line.
@@ -14,8 +14,9 @@ pub(super) fn facts(record: &Record, interrupted: bool) -> String {
     let seconds = record.took.as_secs_f64();
     let ended = if interrupted { ", interrupted" } else { "" };
     format!(
-        "Step {done} of {}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
-        record.steps,
+        "Step {} of {}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
+        grouped(done),
+        grouped(record.steps),
         done.min(100)
     )
 }
@@ -24,9 +25,10 @@ pub(super) fn facts(record: &Record, interrupted: bool) -> String {
 pub(super) fn live_figure(record: &Record) -> Result<Figure> {
     let loss: Part = loss_chart(record).size(375, 230).into();
     let mut row = vec![loss];
-    if let Some(last) = record.snapshots.last() {
-        let title = format!("Averaged weights after {} steps", last.step);
-        row.push(Grid::new(&last.images)?.columns(5).title(title).into());
+    // Images of other than 1 or 3 channels have no grid.
+    if let Some((last, grid)) = record.snapshots.last().and_then(|last| Some((last, Grid::new(&last.images).ok()?))) {
+        let title = format!("Averaged weights after {} steps", grouped(last.step));
+        row.push(grid.columns(5).title(title).into());
     }
     let done = record.losses.len();
     let left = if done < record.steps && done > 0 {
@@ -78,21 +80,22 @@ impl Charts<'_> {
         let norm = norm.line("norm", &steps, &record.gradient_norms);
         let small = [lr.size(375, 200), norm.size(375, 200)];
         let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), Figure::row(small).into()];
-        if !record.snapshots.is_empty() {
-            column.push(self.snapshots()?.into());
+        if let Ok(Some(grid)) = self.snapshots() {
+            column.push(grid.into());
         }
         Ok(Figure::column(column).title(facts(record, interrupted)))
     }
 
     /// One row a moment.
-    fn snapshots(&self) -> Result<Grid> {
+    fn snapshots(&self) -> Result<Option<Grid>> {
         let record = self.0;
+        let Some(first) = record.snapshots.first() else { return Ok(None) };
         let images: Vec<&Tensor> = record.snapshots.iter().map(|snapshot| &snapshot.images).collect();
         let epoch = |step: usize| format!("epoch {:.1}", step as f64 / record.steps_an_epoch.max(1) as f64);
         let rows = record.snapshots.iter().map(|snapshot| epoch(snapshot.step)).collect();
-        let columns = record.snapshots[0].images.size()[0] as usize;
+        let columns = first.images.size()[0] as usize;
         let title = "Samples of the averaged weights, from the same noise";
-        Ok(Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns).row_labels(rows).title(title))
+        Ok(Some(Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns).row_labels(rows).title(title)))
     }
 }
 

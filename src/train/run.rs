@@ -75,21 +75,22 @@ impl Run {
                 record.snapshots.push(Snapshot { step: index + 1, images: snapshot(&average, seed)? });
             }
             record.took = began.elapsed();
+            // A picture that cannot be drawn costs nothing but itself.
             if live.due() {
-                live.update(&live_figure(&record)?)?;
+                let _ = live_figure(&record).and_then(|figure| live.update(&figure));
             }
         }
-        live.finish(&live_figure(&record)?)?;
+        let _ = live_figure(&record).and_then(|figure| live.finish(&figure));
         Ok(Self { model, average, record, interrupted: stopped })
     }
 
-    /// The model with the weights as training left them.
+    /// The model that was trained. It is shared: training it further changes it here too.
     #[must_use]
     pub fn model(&self) -> Diffusion {
         self.model.clone()
     }
 
-    /// The model with averaged weights, which samples better.
+    /// The model with the averaged weights of this run, which samples better.
     ///
     /// # Errors
     /// None so far.
@@ -124,7 +125,7 @@ fn snapshot(average: &Diffusion, seed: u64) -> Result<Tensor> {
         Some(classes) => sampler.labels(0..classes.min(10)),
         None => sampler.count(8),
     };
-    Ok(sampler.iter(average)?.last().transpose()?.map_or_else(Tensor::new, |step| step.x))
+    Ok(sampler.iter(average)?.last().transpose()?.map_or_else(Tensor::new, |step| step.next))
 }
 
 impl Show for Run {

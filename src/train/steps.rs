@@ -94,9 +94,11 @@ impl TrainSteps {
         let network = model.network();
         let gradient = network.parameters().gradient(&loss)?;
         let (loss, norm) = (loss.f_double_value(&[])?, gradient.f_norm()?.f_double_value(&[])?);
-        if !(loss.is_finite() && norm.is_finite()) {
-            let rule = "training stopped before this step touched the weights; try a lower learning rate";
-            return Err(Error::argument(format!("loss of step {}", self.index), loss, rule));
+        for (name, value) in [("loss", loss), ("gradient norm", norm)] {
+            if !value.is_finite() {
+                let rule = "training stopped before this step touched the weights; try a lower learning rate";
+                return Err(Error::argument(format!("{name} of step {}", self.index), value, rule));
+            }
         }
         {
             let _guard = no_grad_guard();

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// assert_eq!(run.losses().len(), 3);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Trainer {
     pub(super) model: Diffusion,
     pub(super) steps: usize,
@@ -145,7 +145,12 @@ impl Trainer {
         check_batch_size(self.batch_size, dataset)?;
         let rules = [
             ("lr", self.lr, self.lr > 0.0 && self.lr.is_finite(), "must be a finite number above 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "must be at least 0"),
+            (
+                "weight_decay",
+                self.weight_decay,
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "must be a finite number of at least 0",
+            ),
             ("clip_norm", self.clip_norm, self.clip_norm > 0.0, "must be above 0"),
             ("ema", self.ema, (0.0..1.0).contains(&self.ema), "must lie in [0, 1)"),
             ("label_dropout", self.label_dropout, (0.0..=1.0).contains(&self.label_dropout), "must lie in [0, 1]"),
@@ -162,7 +167,7 @@ impl Trainer {
             return Err(Error::argument("data set", format!("{:?}", &images[1..]), rule));
         }
         match network.classes() {
-            Some(classes) => crate::data::check_labels(&dataset.labels(), classes),
+            Some(classes) => crate::labels::check(&dataset.labels(), images[0], classes),
             None => Ok(()),
         }
     }
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(said(trainer().ema(1.0)), "ema = 1: must lie in [0, 1)");
         assert_eq!(said(trainer().label_dropout(1.1)), "label_dropout = 1.1: must lie in [0, 1]");
         assert_eq!(said(trainer().clip_norm(f64::NAN)), "clip_norm = NaN: must be above 0");
-        assert_eq!(said(trainer().weight_decay(-1.0)), "weight_decay = -1: must be at least 0");
+        assert_eq!(said(trainer().weight_decay(-1.0)), "weight_decay = -1: must be a finite number of at least 0");
         assert_eq!(said(Trainer::new(&model(Some(9), 8))), "label = 9: the classes are 0 to 8, and -1 is no label");
         assert_eq!(
             said(Trainer::new(&model(None, 16))),

@@ -1,0 +1,51 @@
+//! Labels: a whole number an image, -1 where it has none.
+
+use crate::{Error, Result};
+use tch::{Kind, Tensor};
+
+/// That labels (any device) are int64, one for each of `images` images, and each -1 or one of `classes` classes.
+pub(crate) fn check(labels: &Tensor, images: i64, classes: i64) -> Result<()> {
+    if labels.size() != [images] {
+        let rule = format!("one for each of the {images} images");
+        return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
+    }
+    if labels.f_kind()? != Kind::Int64 {
+        return Err(Error::argument(
+            "labels",
+            format!("{:?}", labels.f_kind()?),
+            "labels are whole numbers, Kind::Int64",
+        ));
+    }
+    if images == 0 {
+        return Ok(());
+    }
+    for label in [labels.f_min()?.f_int64_value(&[])?, labels.f_max()?.f_int64_value(&[])?] {
+        if !(-1..classes).contains(&label) {
+            let known = match classes {
+                0 => "there are no classes".to_string(),
+                _ => format!("the classes are 0 to {}", classes - 1),
+            };
+            return Err(Error::argument("label", label, format!("{known}, and -1 is no label")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let said = |labels: Tensor, classes| check(&labels, 2, classes).unwrap_err().to_string();
+        assert!(check(&Tensor::from_slice(&[-1i64, 1]), 2, 2).is_ok());
+        assert_eq!(said(Tensor::from_slice(&[0i64]), 2), "labels = [1]: one for each of the 2 images");
+        assert_eq!(
+            said(Tensor::from_slice(&[0.7f32, 0.0]), 2),
+            "labels = Float: labels are whole numbers, Kind::Int64"
+        );
+        assert_eq!(said(Tensor::from_slice(&[0i64, 2]), 2), "label = 2: the classes are 0 to 1, and -1 is no label");
+        assert_eq!(said(Tensor::from_slice(&[-2i64, 0]), 2), "label = -2: the classes are 0 to 1, and -1 is no label");
+        assert_eq!(said(Tensor::from_slice(&[0i64, 0]), 0), "label = 0: there are no classes, and -1 is no label");
+    }
+}

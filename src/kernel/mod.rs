@@ -38,7 +38,7 @@ use shell::{Replies, Shell};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use warm::{SessionFolder, Warm};
 use wire::Signer;
 use worker::Worker;
@@ -124,6 +124,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
     let kernel = Arc::new(kernel);
+    end_with_parent(kernel.clone());
     spawn(&kernel, "pump", move || pump.run());
     spawn(&kernel, "worker", move || worker.run(&folder));
     std::thread::spawn({
@@ -192,6 +193,20 @@ pub unsafe fn prepare() -> Result<()> {
     session::prepare(&warm, shared, &template)?;
     println!("Ready after {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Ends the kernel when the front end that started it has gone without a word. A kernel that was started by hand stays.
+fn end_with_parent(kernel: Arc<Kernel>) {
+    if std::env::var_os("JPY_PARENT_PID").is_none() {
+        return;
+    }
+    let parent = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == parent {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        kernel.exit(0);
+    });
 }
 
 /// Front ends ask for an interrupt by message; Ctrl-C in their terminal reaches the whole process group.

@@ -5,6 +5,7 @@
 
 use crate::Result;
 use crate::random::{Stream, generator, uniform};
+use std::cell::Cell;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 /// The weights of a network.
@@ -12,6 +13,7 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 pub struct Parameters {
     flat: Tensor,
     named: Vec<(String, Tensor)>,
+    trained: Cell<usize>,
 }
 
 impl Parameters {
@@ -39,6 +41,26 @@ impl Parameters {
     #[must_use]
     pub fn named(&self) -> Vec<(String, Tensor)> {
         self.named.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+    }
+
+    /// How many training steps they went through.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+    /// let _ = Trainer::new(&model).batch_size(8).iter(&Dataset::digits()?)?.next();
+    /// assert_eq!(unet.parameters().trained_steps(), 1);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn trained_steps(&self) -> usize {
+        self.trained.get()
+    }
+
+    /// Counts a training step.
+    pub(crate) fn count_step(&self) {
+        self.trained.set(self.trained.get() + 1);
     }
 
     /// Where they are.
@@ -71,6 +93,7 @@ impl Parameters {
     /// Takes over the values of another set of the same network.
     pub(crate) fn copy_from(&self, other: &Self) -> Result<()> {
         let _guard = no_grad_guard();
+        self.trained.set(other.trained.get());
         Ok(self.flat().f_copy_(&other.flat)?)
     }
 }
@@ -141,7 +164,7 @@ impl Initializer {
             let _ = tensor.f_set_requires_grad(true)?;
             start += count;
         }
-        Ok(Parameters { flat, named })
+        Ok(Parameters { flat, named, trained: Cell::new(0) })
     }
 }
 

@@ -13,8 +13,13 @@ pub(super) fn facts(record: &Record, interrupted: bool) -> String {
     let epochs = done as f64 / record.steps_an_epoch.max(1) as f64;
     let seconds = record.took.as_secs_f64();
     let ended = if interrupted { ", interrupted" } else { "" };
+    let after = match record.earlier {
+        0 => String::new(),
+        1 => ", after 1 earlier one".to_string(),
+        earlier => format!(", after {} earlier ones", grouped(earlier)),
+    };
     format!(
-        "Step {} of {}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
+        "Step {} of {}{after}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
         grouped(done),
         grouped(record.steps),
         done.min(100)

@@ -32,6 +32,8 @@ pub(super) struct Record {
     pub(super) lrs: Vec<f64>,
     pub(super) snapshots: Vec<Snapshot>,
     pub(super) steps: usize,
+    /// Steps that the weights went through before this run.
+    pub(super) earlier: usize,
     pub(super) steps_an_epoch: usize,
     pub(super) took: Duration,
 }
@@ -59,7 +61,8 @@ impl Clone for Record {
 impl Run {
     pub(super) fn fit(mut training: TrainSteps, model: Diffusion, steps: usize, seed: u64) -> Result<Self> {
         let average = training.ema();
-        let mut record = Record { steps, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
+        let earlier = model.network().parameters().trained_steps();
+        let mut record = Record { steps, earlier, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
         let (mut live, began, mut stopped) = (Live::new(), Instant::now(), false);
         for index in 0..steps {
             if interrupted() {
@@ -137,5 +140,47 @@ impl Show for Run {
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&super::figure::facts(&self.record, self.interrupted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::show::Show;
+    use crate::{Dataset, Diffusion, Prediction, Schedule, Trainer, UNet};
+    use tch::{Device, Kind, Tensor};
+
+    fn model(channels: i64) -> Diffusion {
+        let unet = UNet::builder().channels(channels).image_size(4).base_channels(8).channel_mults([1]).blocks(1);
+        Diffusion::new(&unet.build().unwrap(), &Schedule::cosine(10).unwrap(), Prediction::V).unwrap()
+    }
+
+    fn grey(channels: i64) -> Dataset {
+        Dataset::new("grey", &Tensor::zeros([8, channels, 4, 4], (Kind::Float, Device::Cpu)), None, &[]).unwrap()
+    }
+
+    #[test]
+    fn a_run_holds_every_step_and_five_snapshots() {
+        let run = Trainer::new(&model(1)).steps(13).batch_size(4).fit(&grey(1)).unwrap();
+        assert_eq!((run.losses().len(), run.gradient_norms().len(), run.interrupted()), (13, 13, false));
+        let at: Vec<usize> = run.record.snapshots.iter().map(|snapshot| snapshot.step).collect();
+        assert_eq!(at, [3, 6, 8, 11, 13]); // the first steps that reach 1/5, 2/5, .. of 13
+        assert_eq!(run.record.snapshots[0].images.size(), [8, 1, 4, 4]);
+    }
+
+    #[test]
+    fn a_second_fit_trains_on_and_says_so() {
+        let (model, data) = (model(1), grey(1));
+        let first = Trainer::new(&model).steps(2).batch_size(4).fit(&data).unwrap();
+        assert!(!format!("{first:?}").contains("earlier"));
+        let second = Trainer::new(&model).steps(3).batch_size(4).fit(&data).unwrap();
+        assert!(format!("{second:?}").starts_with("Step 3 of 3, after 2 earlier ones"), "{second:?}");
+    }
+
+    /// A picture that cannot be drawn costs nothing but itself.
+    #[test]
+    fn images_that_no_grid_can_draw_are_trained_on_all_the_same() {
+        let run = Trainer::new(&model(5)).steps(3).batch_size(4).fit(&grey(5)).unwrap();
+        assert_eq!(run.losses().len(), 3);
+        assert!(run.bundle().unwrap().plain_text().contains("Loss"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod client;
+mod training;
 
 use client::{Client, cell, receive};
 use serde_json::json;
@@ -20,6 +21,7 @@ fn cells() {
     displays(&client);
     failures(&client);
     bad_input::check(&client);
+    training::check(&client);
     a_failure_stops_the_queue(&client);
     silence(&client);
     interrupts(&client);

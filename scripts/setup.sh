@@ -54,7 +54,7 @@ if [ -z "$libtorch" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]
         say "Installing JupyterLab (about a minute); libtorch $torch is already in $libtorch"
     fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
-        fail "pip could not install these packages: is there a network and 8 GB of free disk? Run the same command again to go on"
+        fail "pip could not install these packages: is there a network and 10 GB of free disk? Run the same command again to go on"
     printf '%s\n' "$wanted" >"$stamp"
     [ -n "$libtorch" ] || libtorch=$(find_libtorch "$venv/bin/python" import)
     [ -n "$libtorch" ] || fail "torch $torch is installed in $venv, but it has no libtorch that one can build against"

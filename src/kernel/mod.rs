@@ -181,6 +181,7 @@ pub unsafe fn prepare() -> Result<()> {
     println!("Preparing the build of the cells in {}: minutes the first time", warm.root().display());
     let begin = Instant::now();
     let template = warm.lay_out()?;
+    warm.fetch()?;
     // SAFETY: the caller's promise.
     unsafe {
         environment::hide_sources(&warm.no_sources())?;

@@ -116,6 +116,17 @@ impl Warm {
         Ok(template)
     }
 
+    /// Fetches the sources of all dependencies, those for other systems too: sessions work without a network, and
+    /// rust-analyzer asks cargo about the whole graph.
+    pub fn fetch(&self) -> Result<()> {
+        let manifest = self.crate_folder().join("Cargo.toml");
+        let status = Command::new("cargo").args(["fetch", "--quiet", "--manifest-path"]).arg(&manifest).status()?;
+        if !status.success() {
+            return Err("the dependencies of the crate could not be fetched: is there a network?".into());
+        }
+        Ok(())
+    }
+
     /// The template is compiled: from now on sessions may clone it.
     pub fn finish(&self) -> Result<()> {
         fs::copy(self.template().join("Cargo.lock"), self.lock_file())?;

@@ -2,6 +2,7 @@
 //!
 //! One kernel serves all checks of cells, in one test, since starting it is what takes time.
 
+#![cfg(feature = "kernel")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod bad_input;

@@ -44,6 +44,13 @@ impl Diffusion {
     ///
     /// # Errors
     /// None so far; predictions that a schedule leaves undefined will have one.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::linear(1_000)?, Prediction::Epsilon)?; // as in Ho et al. 2020
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn new(
         network: &(impl Network + Clone + 'static),
         schedule: &Schedule,
@@ -53,12 +60,28 @@ impl Diffusion {
     }
 
     /// The network.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(model.network().parameter_count(), unet.parameter_count());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn network(&self) -> Rc<dyn Network> {
         Rc::clone(&self.network)
     }
 
     /// What it predicts.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(model.prediction(), Prediction::V);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn prediction(&self) -> Prediction {
         self.prediction
@@ -68,6 +91,17 @@ impl Diffusion {
     ///
     /// # Errors
     /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let copy = model.copy()?;
+    /// Trainer::new(&copy).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// let weights = |model: &Diffusion| model.network().parameters().named().pop();
+    /// assert_ne!(weights(&model), weights(&copy)); // only the copy has learned
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn copy(&self) -> Result<Self> {
         Ok(Self { network: self.network.copy_network()?, ..self.clone() })
     }
@@ -79,6 +113,16 @@ impl Diffusion {
     ///
     /// # Errors
     /// Images or labels that the network was not built for.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let batch = Dataset::digits()?.batch(8, 0)?;
+    /// assert_eq!(model.loss(&batch, 1)?.size(), [0_i64; 0]); // one number
+    /// assert_eq!(model.loss(&batch, 1)?, model.loss(&batch, 1)?);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn loss(&self, batch: &Batch, seed: u64) -> Result<Tensor> {
         Ok(self.evaluate(&batch.images, &batch.labels, seed, 0)?.loss)
     }

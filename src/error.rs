@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// What every fallible function here returns. The prelude leaves the name `Result` to the reader.
+///
+/// ```
+/// fn half_way(levels: usize) -> noisebook::Result<f64> {
+///     Ok(noisebook::Schedule::cosine(levels)?.alpha(0.5))
+/// }
+/// assert!(half_way(0).is_err());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be done, in the words of the notebook.

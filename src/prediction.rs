@@ -29,6 +29,15 @@ impl Prediction {
     ///
     /// # Errors
     /// Shapes that do not broadcast.
+    ///
+    /// ```
+    /// # use tch::Tensor;
+    /// # use noisebook::Prediction;
+    /// let [x0, eps, alpha, sigma] = [1.0, 2.0, 0.6, 0.8].map(Tensor::from); // alpha^2 + sigma^2 = 1
+    /// let v = Prediction::V.target(&x0, &eps, &alpha, &sigma)?;
+    /// assert!((v.double_value(&[]) - (0.6 * 2.0 - 0.8 * 1.0)).abs() < 1e-12);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn target(self, x0: &Tensor, eps: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Result<Tensor> {
         Ok(match self {
             Self::Epsilon => eps.shallow_clone(),
@@ -42,6 +51,16 @@ impl Prediction {
     ///
     /// # Errors
     /// Shapes that do not broadcast.
+    ///
+    /// ```
+    /// # use tch::Tensor;
+    /// # use noisebook::Prediction;
+    /// let [x0, eps, alpha, sigma] = [1.0, 2.0, 0.6, 0.8].map(Tensor::from);
+    /// let xt = &alpha * &x0 + &sigma * &eps;
+    /// let v = Prediction::V.target(&x0, &eps, &alpha, &sigma)?;
+    /// assert!((Prediction::V.x0(&xt, &v, &alpha, &sigma)?.double_value(&[]) - 1.0).abs() < 1e-12); // x_0 again
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn x0(self, xt: &Tensor, output: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Result<Tensor> {
         Ok(match self {
             Self::Epsilon => xt.f_sub(&sigma.f_mul(output)?)?.f_div(alpha)?,

@@ -56,6 +56,14 @@ impl Dataset {
     ///
     /// # Errors
     /// A size of 0 or one larger than the data set.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let digits = Dataset::digits()?;
+    /// assert_eq!(digits.batch(8, 0)?.images, digits.batch(8, 0)?.images); // the same seed, the same images
+    /// assert!(digits.batch(2_000, 0).is_err()); // there are 1,797
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn batch(&self, size: usize, seed: u64) -> Result<Batch> {
         check_batch_size(size, self)?;
         let order = permutation(&mut generator(seed, Stream::Order, 0), self.len());

@@ -27,7 +27,8 @@ impl Dataset {
     /// there are any; the classes' names.
     ///
     /// # Errors
-    /// Images of another shape or outside [-1, 1] (or not finite), labels of another length or that no class has.
+    /// Images of another shape or outside [-1, 1] (or not finite), labels of another length or kind, or that no
+    /// class has.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -57,34 +58,72 @@ impl Dataset {
     }
 
     /// What it is called.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// assert_eq!(Dataset::digits()?.split(0.9, 0)?.1.name(), "digits (10%)");
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// How many images it holds.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// assert_eq!(Dataset::digits()?.len(), 1_797);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.images.size()[0] as usize
     }
 
     /// Whether it holds none; no data set does.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// assert!(!Dataset::digits()?.is_empty());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// All images: N x C x H x W, float32, in [-1, 1].
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let images = Dataset::digits()?.images();
+    /// assert_eq!((images.min().double_value(&[]), images.max().double_value(&[])), (-1.0, 1.0)); // paper and ink
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
 
     /// All labels: N, int64; -1 where an image has none.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let ones = Dataset::digits()?.labels().eq(1);
+    /// println!("{} ones", ones.sum(Kind::Int64).int64_value(&[]));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn labels(&self) -> Tensor {
         self.labels.shallow_clone()
     }
 
     /// The classes' names, by label.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// assert_eq!(Dataset::digits()?.classes()[7], "7");
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn classes(&self) -> Vec<String> {
         self.classes.clone()
@@ -94,6 +133,14 @@ impl Dataset {
     ///
     /// # Errors
     /// An index outside 0..N.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let digits = Dataset::digits()?;
+    /// assert_eq!(digits.image(0)?.size(), [1, 8, 8]);
+    /// assert!(digits.image(1_797).is_err());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn image(&self, index: usize) -> Result<Tensor> {
         if index >= self.len() {
             let rule = format!("{} holds images 0 to {}", self.name, self.len() - 1);

@@ -12,6 +12,14 @@ const SHOWN: i64 = 20;
 /// Images, each with its nearest neighbour in a data set by Euclidean distance over all pixels (in [-1, 1]).
 ///
 /// As the value of a cell it draws pairs, image above neighbour, with their distances.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+/// let nearest = test.nearest(&train)?;
+/// nearest.show()?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Nearest {
     images: Tensor,
@@ -46,18 +54,40 @@ impl Nearest {
     }
 
     /// The distance of each image to its neighbour.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    /// assert_eq!(test.nearest(&test)?.distances(), [0.0; 180]); // each image is its own copy
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn distances(&self) -> Vec<f64> {
         self.distances.clone()
     }
 
     /// The neighbour of each image: its index in the data set.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    /// let first = test.nearest(&train)?.indices()[0];
+    /// assert_eq!(train.image(first as usize)?.size(), [1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn indices(&self) -> Vec<i64> {
         self.indices.clone()
     }
 
     /// The median distance (for an even number, the mean of the middle two).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    /// assert!(test.nearest(&train)?.median_distance() > 1.0); // what to expect of an image that is no copy
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn median_distance(&self) -> f64 {
         let mut sorted = self.distances.clone();
@@ -70,6 +100,15 @@ impl Nearest {
     ///
     /// # Errors
     /// Images without labels.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    /// let unlabelled = Dataset::new("without labels", &test.images(), None, &[])?;
+    /// assert!(unlabelled.nearest(&train)?.accuracy().is_err());
+    /// assert!(test.nearest(&train)?.accuracy()? > 0.95);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn accuracy(&self) -> Result<f64> {
         for labels in [&self.labels, &self.neighbour_labels] {
             if labels.f_min()?.f_int64_value(&[])? < 0 {

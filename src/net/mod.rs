@@ -20,30 +20,84 @@ use tch::{Device, Tensor};
 /// A network that [`Diffusion`](crate::Diffusion) can train: noised images and their levels in, a prediction out.
 ///
 /// A network is shared: a clone, and a trainer, point at the same weights.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// let network: &dyn Network = &unet;
+/// println!("{} numbers on {:?}", network.parameter_count(), network.device());
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub trait Network: std::fmt::Debug {
     /// The prediction for noised images `x` (N x C x H x W, taken as float32), one level an image, and labels (N, int64; -1 is
     /// no label), of the shape of `x`.
     ///
     /// # Errors
     /// Shapes or labels that the network was not built for.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let levels = Levels::new(&Schedule::cosine(100)?, [0, 99])?;
+    /// let out = unet.forward(&Tensor::zeros([2, 1, 8, 8], (Kind::Float, Device::Cpu)), &levels, None)?;
+    /// assert_eq!(out, Tensor::zeros([2, 1, 8, 8], (Kind::Float, unet.device()))); // 0, until it is trained
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor>;
 
     /// The weights.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let (name, weight) = unet.parameters().named().pop().unwrap();
+    /// assert_eq!((name.as_str(), weight.size()), ("conv_out.bias", vec![1]));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn parameters(&self) -> &Parameters;
 
     /// The shape of one image: channels, height, width.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// assert_eq!(unet.image_shape(), [1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn image_shape(&self) -> [i64; 3];
 
     /// How many classes the network knows, if it knows any.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).classes(10).build()?;
+    /// assert_eq!(unet.classes(), Some(10));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn classes(&self) -> Option<i64>;
 
     /// A network with weights of its own, equal to these.
     ///
     /// # Errors
     /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let copy = unet.copy_network()?; // whatever kind of network it is
+    /// assert_eq!(copy.parameters().named(), unet.parameters().named());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn copy_network(&self) -> Result<Rc<dyn Network>>;
 
     /// Where the weights are.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// assert_eq!(unet.device(), noisebook::device::best()); // unless the builder was told another
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     fn device(&self) -> Device {
         self.parameters().device()
     }

@@ -9,6 +9,15 @@ use std::cell::Cell;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 /// The weights of a network.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// for (name, weight) in unet.parameters().named() {
+///     println!("{name} {:?}", weight.size());
+/// }
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Parameters {
     flat: Tensor,
@@ -18,12 +27,27 @@ pub struct Parameters {
 
 impl Parameters {
     /// How many numbers they are together.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let sum: usize = unet.parameters().named().iter().map(|(_, weight)| weight.numel()).sum();
+    /// assert_eq!(unet.parameters().len(), sum);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.flat.numel()
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// assert!(!unet.parameters().is_empty());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -64,6 +88,13 @@ impl Parameters {
     }
 
     /// Where they are.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// assert_eq!(unet.parameters().device(), unet.device());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn device(&self) -> Device {
         self.flat.device()

@@ -41,6 +41,12 @@ struct Inner {
 
 impl UNet {
     /// Starts the description of a network.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn builder() -> UNetBuilder {
         UNetBuilder::default()
@@ -50,6 +56,14 @@ impl UNet {
     ///
     /// # Errors
     /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let copy = unet.copy()?;
+    /// assert_eq!(copy.parameters().named(), unet.parameters().named()); // equal now; training one leaves the other
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn copy(&self) -> Result<Self> {
         let copy = Self::from_valid(self.inner.config.clone())?;
         copy.inner.parameters.copy_from(&self.inner.parameters)?;

@@ -10,6 +10,14 @@ const MOST: i64 = 8_192;
 /// The description of a [`UNet`]; [`UNet::builder`] starts one.
 ///
 /// Setters never fail: [`build`](Self::build) checks the whole.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// let small = UNet::builder().channels(1).image_size(8).base_channels(8);
+/// let (a, b) = (small.clone().seed(1).build()?, small.blocks(1).build()?);
+/// assert!(a.parameter_count() > b.parameter_count());
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct UNetBuilder {
     pub(super) channels: i64,
@@ -45,6 +53,13 @@ impl Default for UNetBuilder {
 
 impl UNetBuilder {
     /// Channels of an image: 1 for grey (default 3).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let grey = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// assert_eq!(grey.image_shape(), [1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn channels(mut self, channels: i64) -> Self {
         self.channels = channels;
@@ -52,13 +67,27 @@ impl UNetBuilder {
     }
 
     /// Height and width of an image in pixels (default 32). It halves once for every channel multiplier after the first.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().image_size(28).base_channels(8).channel_mults([1, 2, 2]).build()?; // 28, 14, 7
+    /// assert_eq!(unet.image_shape(), [3, 28, 28]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn image_size(mut self, pixels: i64) -> Self {
         self.image_size = pixels;
         self
     }
 
-    /// Channels at full resolution (default 64), a multiple of the groups.
+    /// Channels at full resolution (default 64), even and a multiple of the groups.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let weights = |base| Ok::<_, noisebook::Error>(UNet::builder().base_channels(base).build()?.parameter_count());
+    /// assert!(weights(16)? > 3 * weights(8)?); // twice the width has about four times the weights
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn base_channels(mut self, channels: i64) -> Self {
         self.base_channels = channels;
@@ -66,6 +95,11 @@ impl UNetBuilder {
     }
 
     /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().base_channels(16).channel_mults([1, 2, 4]); // 16, 32 and 64 channels
+    /// ```
     #[must_use]
     pub fn channel_mults(mut self, mults: impl Into<Vec<i64>>) -> Self {
         self.channel_mults = mults.into();
@@ -73,6 +107,11 @@ impl UNetBuilder {
     }
 
     /// Residual blocks a resolution on the way down (default 2); the way up has one more.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let shallow = UNet::builder().image_size(8).blocks(1); // the quickest
+    /// ```
     #[must_use]
     pub fn blocks(mut self, blocks: i64) -> Self {
         self.blocks = blocks;
@@ -81,13 +120,23 @@ impl UNetBuilder {
 
     /// The resolutions, in pixels, at which attention follows each residual block (default none). The middle of the
     /// network always has it.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().image_size(32).channel_mults([1, 2, 2]).attention_at([16]); // of 32, 16 and 8
+    /// ```
     #[must_use]
     pub fn attention_at(mut self, resolutions: impl Into<Vec<i64>>) -> Self {
         self.attention_at = resolutions.into();
         self
     }
 
-    /// Attention heads (default 1).
+    /// Attention heads (default 1); they divide the channels of every resolution among them.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().base_channels(32).channel_mults([1, 2]).heads(4); // of 8 channels, then of 16
+    /// ```
     #[must_use]
     pub fn heads(mut self, heads: i64) -> Self {
         self.heads = heads;
@@ -95,6 +144,13 @@ impl UNetBuilder {
     }
 
     /// Groups of every group normalisation (default 8).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// assert!(UNet::builder().base_channels(12).build().is_err()); // 8 does not divide 12
+    /// let unet = UNet::builder().base_channels(12).channel_mults([1]).groups(4).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn groups(mut self, groups: i64) -> Self {
         self.groups = groups;
@@ -102,6 +158,13 @@ impl UNetBuilder {
     }
 
     /// Makes the network class-conditional. One more, null, label is learned for "no label".
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().image_size(8).base_channels(8).classes(10).build()?;
+    /// assert_eq!(unet.classes(), Some(10)); // the labels 0 to 9
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn classes(mut self, classes: i64) -> Self {
         self.classes = Some(classes);
@@ -109,6 +172,14 @@ impl UNetBuilder {
     }
 
     /// The seed of the initial weights (default 0).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let make = |seed| UNet::builder().image_size(8).base_channels(8).seed(seed).build();
+    /// assert_eq!(make(1)?.parameters().named(), make(1)?.parameters().named());
+    /// assert_ne!(make(1)?.parameters().named(), make(2)?.parameters().named());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -116,6 +187,13 @@ impl UNetBuilder {
     }
 
     /// Where the weights live (default: the best device there is).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().image_size(8).base_channels(8).device(Device::Cpu).build()?;
+    /// assert_eq!(unet.device(), Device::Cpu);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn device(mut self, device: Device) -> Self {
         self.device = Some(device);
@@ -125,8 +203,9 @@ impl UNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1, sizes that do not halve, channels that groups or heads do not divide, attention at a
-    /// resolution that the network has not.
+    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, sizes that do not halve, an odd
+    /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network
+    /// has not.
     ///
     /// ```
     /// use noisebook::prelude::*;

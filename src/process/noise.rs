@@ -23,6 +23,14 @@ impl Schedule {
 }
 
 /// An image about to be noised; [`Schedule::noise`] makes one.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+/// let noising = schedule.noise(&image).seed(3);
+/// noising.at([0, 500, 999])?.show()?; // draws a strip; the same noising can be asked again
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Noising {
     schedule: Schedule,
@@ -32,6 +40,15 @@ pub struct Noising {
 
 impl Noising {
     /// The seed of the noise (default 0).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+    /// let noised = |seed| Ok::<_, noisebook::Error>(schedule.noise(&image).seed(seed).at([500])?.images());
+    /// assert_eq!(noised(1)?, noised(1)?);
+    /// assert_ne!(noised(1)?, noised(2)?);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -43,6 +60,14 @@ impl Noising {
     ///
     /// # Errors
     /// No levels, a level outside 0..N, or a tensor that is no image.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+    /// let strip = schedule.noise(&image).at((0..1_000).step_by(250))?;
+    /// assert_eq!(strip.levels(), [0, 250, 500, 750]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn at(&self, levels: impl IntoIterator<Item = usize>) -> Result<Strip> {
         let levels: Vec<usize> = levels.into_iter().collect();
         if levels.is_empty() {
@@ -69,6 +94,14 @@ impl Noising {
 }
 
 /// One image at several noise levels. As the value of a cell it draws itself as a strip.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+/// let strip = schedule.noise(&image).at([0, 999])?;
+/// assert!(strip.bundle()?.plain_text().contains("0: 100%, 999: 0%")); // what is left of the variance
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Strip {
     images: Tensor,
@@ -78,11 +111,25 @@ pub struct Strip {
 
 impl Strip {
     /// The noised images, one a level: N x C x H x W.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+    /// assert_eq!(schedule.noise(&image).at([0, 500, 999])?.images().size(), [3, 1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
 
     /// The levels, in 0..N.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let (schedule, image) = (Schedule::cosine(1_000)?, Dataset::digits()?.image(0)?);
+    /// assert_eq!(schedule.noise(&image).at([0, 999])?.levels(), [0, 999]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn levels(&self) -> Vec<usize> {
         self.levels.clone()

@@ -41,6 +41,14 @@ impl Show for SampleStep {
 }
 
 /// The way back of a few samples; [`Samples::trajectory`](super::Samples::trajectory) makes one.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// Sampler::ddim(4).count(2).sample(&model)?.trajectory()?.show()?; // a row of x_t and one of x_0 for each sample
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Trajectory {
     /// Rows of frames: for each sample x_t, then predicted x_0.
@@ -74,6 +82,15 @@ impl Trajectory {
     }
 
     /// The times of the frames, falling to 0.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let samples = Sampler::ddim(2).count(1).sample(&model)?;
+    /// assert_eq!(samples.trajectory()?.times(), [1.0, 0.5, 0.0]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn times(&self) -> Vec<f64> {
         self.times.clone()

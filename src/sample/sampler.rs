@@ -51,6 +51,14 @@ impl Sampler {
 
     /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's
     /// variance beta~.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let samples = Sampler::ddpm().count(2).sample(&model)?; // a step for each of the 100 levels
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn ddpm() -> Self {
         Self::new(Method::Ddpm)
@@ -60,12 +68,26 @@ impl Sampler {
     ///
     /// The levels are spaced evenly from the last one down ("trailing", Lin et al. 2024), so that the first step starts
     /// from what the model knows as noise.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let times: Vec<f64> = Sampler::ddim(4).count(1).iter(&model)?.flatten().map(|step| step.t).collect();
+    /// assert_eq!(times, [1.0, 0.75, 0.5, 0.25]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn ddim(steps: usize) -> Self {
         Self::new(Method::Ddim { steps })
     }
 
     /// The share of DDPM's noise that each DDIM step takes, in [0, 1] (default 0). [`ddpm`](Self::ddpm) has no eta.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let sampler = Sampler::ddim(50).eta(1.0); // as much noise as DDPM, in 50 steps
+    /// ```
     #[must_use]
     pub fn eta(mut self, eta: f64) -> Self {
         self.eta = Some(eta);
@@ -73,6 +95,11 @@ impl Sampler {
     }
 
     /// How many samples to draw (default: as many as labels, else 16). Labels repeat in turn to fill it.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let sampler = Sampler::ddim(50).labels([3, 8]).count(20); // ten threes and ten eights, in turn
+    /// ```
     #[must_use]
     pub fn count(mut self, count: usize) -> Self {
         self.count = Some(count);
@@ -80,6 +107,11 @@ impl Sampler {
     }
 
     /// The classes to draw, in turn: `0..10`, or `[7; 20]`.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let sampler = Sampler::ddim(50).labels([7; 20]); // twenty sevens
+    /// ```
     #[must_use]
     pub fn labels(mut self, labels: impl IntoIterator<Item = impl Into<i64>>) -> Self {
         self.labels = Some(labels.into_iter().map(Into::into).collect());
@@ -88,6 +120,11 @@ impl Sampler {
 
     /// Classifier-free guidance: x_0 = x_0(no label) + w (x_0(label) - x_0(no label)). 1 (default) is plain conditional,
     /// more is clearer and less varied, 0 ignores the label (Ho & Salimans 2022, whose own w is this one less 1).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let sampler = Sampler::ddim(50).labels(0..10).guidance_scale(2.0); // twice as far from "any digit"
+    /// ```
     #[must_use]
     pub fn guidance_scale(mut self, scale: f64) -> Self {
         self.guidance_scale = scale;
@@ -95,6 +132,16 @@ impl Sampler {
     }
 
     /// Whether predicted x_0 is held within [-1, 1], where pixels live (default true; Ho et al. 2020, their code).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let raw = Sampler::ddim(2).clip(false).sample(&model)?.images().abs().max().double_value(&[]);
+    /// let held = Sampler::ddim(2).sample(&model)?.images().abs().max().double_value(&[]);
+    /// assert!(held <= 1.0 && raw > held);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn clip(mut self, clip: bool) -> Self {
         self.clip = clip;
@@ -102,13 +149,31 @@ impl Sampler {
     }
 
     /// The seed of all noise (default 0). The first samples do not depend on how many are drawn.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let draw = |count| Sampler::ddim(2).seed(7).count(count).sample(&model);
+    /// assert!(draw(1)?.images().allclose(&draw(4)?.images().narrow(0, 0, 1), 1e-4, 1e-4, false));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// How many frames of the trajectory [`sample`](Self::sample) keeps (default 16).
+    /// How many frames of the trajectory [`sample`](Self::sample) keeps besides the last, the samples (default 16).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let samples = Sampler::ddim(4).frames(2).count(1).sample(&model)?;
+    /// assert_eq!(samples.trajectory()?.times(), [1.0, 0.5, 0.0]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn frames(mut self, frames: usize) -> Self {
         self.frames = frames;
@@ -118,8 +183,8 @@ impl Sampler {
     /// The way back, to be taken one step at a time.
     ///
     /// # Errors
-    /// 0 steps or more than the schedule has levels, 0 samples, a label that the model does not know, guidance without
-    /// labels, an eta outside [0, 1].
+    /// 0 steps or more than the schedule has levels, 0 samples or more than 1,000,000, no labels or one that the model
+    /// does not know, guidance without labels or not finite, an eta outside [0, 1] or for [`ddpm`](Self::ddpm).
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -153,6 +218,15 @@ impl Sampler {
     ///
     /// # Errors
     /// As [`iter`](Self::iter).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let samples = Sampler::ddim(5).count(4).sample(&model)?;
+    /// assert_eq!(samples.images().size(), [4, 1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn sample(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<Samples> {
         Samples::collect(self.iter(model)?, self.frames, self.seed)
     }

@@ -11,6 +11,15 @@ use tch::{Device, Kind, Tensor};
 const LIVE_AFTER: Duration = Duration::from_secs(2);
 
 /// Samples, with what led to them. As the value of a cell they draw a grid.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).classes(10).build()?;
+/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// let samples = Sampler::ddim(5).labels([3, 8]).sample(&model)?;
+/// assert!(samples.bundle()?.plain_text().starts_with("2 samples, seed 0"));
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Samples {
     images: Tensor,
@@ -69,34 +78,82 @@ impl Samples {
     }
 
     /// The samples: N x C x H x W, float32, on the CPU.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddim(2).count(4).sample(&model)?.images().size(), [4, 1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
     }
 
     /// The labels that were asked for (N, int64); all -1 where none were.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddim(2).count(4).sample(&model)?.labels(), Tensor::from_slice(&[-1_i64; 4]));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn labels(&self) -> Tensor {
         self.labels.shallow_clone()
     }
 
     /// Whether an interrupt ended sampling early. The images are then what the model took the last x_t for.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert!(!Sampler::ddim(2).count(1).sample(&model)?.interrupted());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.done < self.total
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddim(2).sample(&model)?.len(), 16); // the default
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.images.size()[0] as usize
     }
 
     /// Whether there are none; a sampler draws at least one.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert!(!Sampler::ddim(2).sample(&model)?.is_empty());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The seed that drew them.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddim(2).seed(7).sample(&model)?.seed(), 7);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -105,7 +162,7 @@ impl Samples {
     /// The way that the first samples came: x_t above predicted x_0.
     ///
     /// # Errors
-    /// If no frames were kept.
+    /// If no frames were kept, or an interrupt came before the second.
     ///
     /// ```
     /// use noisebook::prelude::*;

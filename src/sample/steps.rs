@@ -77,6 +77,14 @@ pub struct SampleSteps {
 
 impl SampleSteps {
     /// How many steps there are in all.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddpm().count(1).iter(&model)?.steps(), 100); // as many as the schedule has levels
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn steps(&self) -> usize {
         self.times.len() - 1

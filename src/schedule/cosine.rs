@@ -11,7 +11,7 @@ impl Schedule {
     /// It destroys the image more evenly than the linear schedule, which is all but noise from t = 0.7 on.
     ///
     /// # Errors
-    /// Fewer than 2 levels.
+    /// Fewer than 2 levels or more than 1,000,000.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::cosine(1_000)?;

@@ -49,6 +49,13 @@ impl Show for Schedule {
 }
 
 /// Schedules laid over one another; [`Schedule::compare`] makes one.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// let comparison = Schedule::compare(&[&Schedule::linear(100)?, &Schedule::cosine(100)?])?;
+/// assert!(comparison.bundle()?.plain_text().starts_with("Schedules: linear, cosine"));
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Comparison {
     schedules: Vec<Schedule>,

@@ -25,6 +25,13 @@ impl Levels {
     ///
     /// # Errors
     /// A level outside 0..N.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert!(Levels::new(&schedule, [1_000]).is_err()); // the last of 1,000 levels is 999
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn new(schedule: &Schedule, levels: impl IntoIterator<Item = usize>) -> Result<Self> {
         let times = levels.into_iter().map(|level| schedule.time(level)).collect::<Result<_>>()?;
         Ok(Self { times, count: schedule.levels() })
@@ -34,6 +41,13 @@ impl Levels {
     ///
     /// # Errors
     /// t outside [0, 1].
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert_eq!(Levels::at(&schedule, 0.25, 3)?.times(), [0.25; 3]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn at(schedule: &Schedule, t: f64, batch: usize) -> Result<Self> {
         if !(0.0..=1.0).contains(&t) {
             return Err(Error::argument("t", t, "time runs from 0 (data) to 1 (noise)"));
@@ -50,24 +64,52 @@ impl Levels {
     }
 
     /// How many images these levels are for.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert_eq!(Levels::new(&schedule, [0, 999])?.len(), 2);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.times.len()
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert!(Levels::at(&schedule, 0.5, 0)?.is_empty());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
 
     /// The times, each in [0, 1].
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert_eq!(Levels::new(&schedule, [249, 999])?.times(), [0.25, 1.0]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn times(&self) -> Vec<f64> {
         self.times.clone()
     }
 
     /// The levels' indices t N - 1: whole numbers in 0..N where the times are a schedule's levels.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(1_000)?;
+    /// assert_eq!(Levels::at(&schedule, 0.5, 2)?.indices(), [499.0, 499.0]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn indices(&self) -> Vec<f64> {
         self.times.iter().map(|t| t * self.count as f64 - 1.0).collect()

@@ -10,7 +10,7 @@ impl Schedule {
     /// noise there too (Nichol & Dhariwal 2021, their code); no beta exceeds 0.999.
     ///
     /// # Errors
-    /// Fewer than 2 levels.
+    /// Fewer than 2 levels or more than 1,000,000.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::linear(1_000)?;

@@ -49,12 +49,22 @@ impl Schedule {
     }
 
     /// The schedule's name, such as `"cosine"`.
+    ///
+    /// ```
+    /// assert_eq!(noisebook::Schedule::cosine(1_000)?.name(), "cosine");
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// The number of levels, N.
+    ///
+    /// ```
+    /// assert_eq!(noisebook::Schedule::linear(1_000)?.levels(), 1_000);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn levels(&self) -> usize {
         self.betas.len()
@@ -64,11 +74,23 @@ impl Schedule {
     ///
     /// # Errors
     /// Schedules that are no such chain (VE, flow) have no betas; the two families so far have.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::linear(1_000)?;
+    /// assert!((1.0 - schedule.betas()?[0] - schedule.alpha_bars()[0]).abs() < 1e-12); // abar of level 0 is 1 - beta
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn betas(&self) -> Result<Vec<f64>> {
         Ok(self.betas.to_vec())
     }
 
     /// abar of level i in 0..N: the share of the image's variance that is left.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::cosine(1_000)?;
+    /// assert!((schedule.alpha_bars()[499] - schedule.alpha(0.5).powi(2)).abs() < 1e-12); // level 499 is t = 0.5
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn alpha_bars(&self) -> Vec<f64> {
         self.log_alpha_bars.iter().map(|log| log.exp()).collect()
@@ -78,6 +100,12 @@ impl Schedule {
     ///
     /// # Errors
     /// If the level is not in 0..N.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::cosine(1_000)?;
+    /// assert_eq!((schedule.time(0)?, schedule.time(999)?), (0.001, 1.0));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn time(&self, level: usize) -> Result<f64> {
         let levels = self.levels();
         if level >= levels {
@@ -101,6 +129,12 @@ impl Schedule {
     }
 
     /// sigma(t) = sqrt(1 - abar_t), the noise's standard deviation at time t in [0, 1].
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::linear(1_000)?;
+    /// assert!((schedule.alpha(0.3).powi(2) + schedule.sigma(0.3).powi(2) - 1.0).abs() < 1e-12); // variance preserving
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn sigma(&self, t: f64) -> f64 {
         // 0 less, since the negation of 0 would be -0.
@@ -108,6 +142,12 @@ impl Schedule {
     }
 
     /// ln SNR(t) = ln(alpha^2 / sigma^2) at time t in [0, 1]; infinite at t = 0.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::cosine(1_000)?;
+    /// assert!(schedule.log_snr(0.4) > 0.0 && schedule.log_snr(0.6) < 0.0); // image and noise balance about half way
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn log_snr(&self, t: f64) -> f64 {
         let log_alpha_bar = self.log_alpha_bar(t);

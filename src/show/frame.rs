@@ -10,9 +10,21 @@ use std::collections::HashMap;
 pub use super::message::{Message, MessageKind};
 
 /// The first byte of a packet that carries a piece of a display.
+///
+/// ```
+/// use noisebook::show::frame::{DISPLAY, FrameId, packets};
+/// assert!(packets(FrameId::random()?, b"{}").all(|packet| packet[0] == DISPLAY));
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub const DISPLAY: u8 = b'D';
 
 /// The largest number of payload bytes in one packet.
+///
+/// ```
+/// use noisebook::show::frame::{CHUNK, FrameId, packets};
+/// assert_eq!(packets(FrameId::random()?, &[0; CHUNK + 1]).count(), 2);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub const CHUNK: usize = 48 * 1024;
 
 const HEADER: usize = 1 + 16 + 4 + 4;
@@ -20,6 +32,12 @@ const MARKER_START: &str = "\x1b]noisebook;";
 const MARKER_END: char = '\x07';
 
 /// The number of bytes of every marker.
+///
+/// ```
+/// use noisebook::show::frame::{FrameId, MARKER_LENGTH};
+/// assert_eq!(format!("a{}b", FrameId::random()?.marker()).len(), 2 + MARKER_LENGTH);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub const MARKER_LENGTH: usize = MARKER_START.len() + 32 + 1;
 
 /// The random name of one frame.
@@ -35,6 +53,9 @@ pub struct FrameId([u8; 16]);
 
 impl FrameId {
     /// A new id from the system's random numbers: a generator of our own would be one copy per notebook cell.
+    ///
+    /// # Errors
+    /// A system without random numbers.
     ///
     /// ```
     /// use noisebook::show::frame::FrameId;
@@ -160,7 +181,10 @@ pub struct Reassembler {
 }
 
 impl Reassembler {
-    /// Takes one packet; gives the frame that it completes. A packet out of order drops its frame and is an error.
+    /// Takes one packet; gives the frame that it completes. A packet out of order drops its frame.
+    ///
+    /// # Errors
+    /// A packet that is no piece of a frame, or is out of order.
     ///
     /// ```
     /// use noisebook::show::frame::{FrameId, Reassembler, packets};

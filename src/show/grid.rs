@@ -49,6 +49,9 @@ impl Grid {
     /// What lies outside the range is drawn as its nearest end; what is not finite is drawn in magenta and counted.
     /// Of more than 100 images, 100 are shown, evenly spaced.
     ///
+    /// # Errors
+    /// A tensor of another shape or kind, or without images.
+    ///
     /// ```
     /// use noisebook::show::Grid;
     /// use tch::{Device, Kind, Tensor};
@@ -78,7 +81,7 @@ impl Grid {
         })
     }
 
-    /// Sets the number of columns. By default a grid is as wide as reads well.
+    /// Sets the number of columns, 1 to 1,000, which drawing checks. By default a grid is as wide as reads well.
     ///
     /// ```
     /// # use tch::{Device, Kind, Tensor};
@@ -134,7 +137,8 @@ impl Grid {
         self
     }
 
-    /// Sets how many pixels of the page each pixel of an image takes. By default an image is about 60 pixels wide.
+    /// Sets how many pixels of the page each pixel of an image takes, 1 to 64, which drawing checks. By default an
+    /// image is about 60 pixels wide.
     ///
     /// ```
     /// # use tch::{Device, Kind, Tensor};

@@ -60,7 +60,11 @@ impl Live {
         self.due_at(Instant::now())
     }
 
-    /// Draws the figure, or drops it when the last one is less than a quarter of a second old.
+    /// Draws the figure, or drops it when the last one is less than a quarter of a second old or pictures cannot be
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Show::show`], when it draws.
     ///
     /// ```
     /// use noisebook::show::{Bundle, Live};
@@ -72,6 +76,9 @@ impl Live {
     }
 
     /// Draws the last state, always.
+    ///
+    /// # Errors
+    /// As [`Show::show`].
     ///
     /// ```
     /// use noisebook::show::{Bundle, Live};

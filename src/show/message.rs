@@ -97,6 +97,9 @@ impl Message {
 
     /// Reads a payload.
     ///
+    /// # Errors
+    /// What is not JSON, or names no kind of message.
+    ///
     /// ```
     /// use noisebook::show::frame::Message;
     /// assert!(Message::from_json(b"[]").is_err());

@@ -53,6 +53,9 @@ pub use table::Table;
 pub trait Show {
     /// What the value looks like.
     ///
+    /// # Errors
+    /// A value that cannot be drawn: a chart with fewer ys than xs, a grid with fewer captions than images.
+    ///
     /// ```
     /// use noisebook::show::Show;
     /// assert_eq!(Some(tch::Tensor::from(1.5_f32)).bundle()?.plain_text().lines().count(), 2);
@@ -61,6 +64,9 @@ pub trait Show {
     fn bundle(&self) -> Result<Bundle>;
 
     /// Draws it now, in the middle of a cell.
+    ///
+    /// # Errors
+    /// As [`bundle`](Self::bundle); an output that is closed, or a kernel that does not answer.
     ///
     /// ```
     /// use noisebook::show::{Bundle, Show};
@@ -71,7 +77,7 @@ pub trait Show {
         Outlet::detect().show(MessageKind::DisplayData, &self.bundle()?, None, &mut std::io::stdout())
     }
 
-    /// Draws it as the value of a cell: the kernel calls this on a cell's last expression.
+    /// Draws it as the value of a cell: the kernel calls this on a cell's last expression. An error is drawn instead.
     ///
     /// ```
     /// use noisebook::show::{Bundle, Show};
@@ -111,6 +117,9 @@ impl<T: Show> Show for Result<T, Error> {
 }
 
 /// Takes away what the cell has shown so far; in a terminal nothing happens.
+///
+/// # Errors
+/// A kernel that does not answer.
 ///
 /// ```
 /// noisebook::show::clear_output()?;

@@ -16,6 +16,15 @@ const SNAPSHOTS: usize = 5;
 const SNAPSHOT_STEPS: usize = 20;
 
 /// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// let run = Trainer::new(&model).steps(2).batch_size(8).fit(&Dataset::digits()?)?;
+/// println!("{run:?}"); // Step 2 of 2: 0.0 epochs in 0 s, loss ...
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Run {
     model: Diffusion,
@@ -88,6 +97,16 @@ impl Run {
     }
 
     /// The model that was trained. It is shared: training it further changes it here too.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// let weights = |model: &Diffusion| model.network().parameters().named();
+    /// assert_eq!(weights(&run.model()), weights(&model)); // the same
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn model(&self) -> Diffusion {
         self.model.clone()
@@ -97,23 +116,59 @@ impl Run {
     ///
     /// # Errors
     /// None so far.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// let samples = Sampler::ddim(5).count(4).sample(&run.ema()?)?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn ema(&self) -> Result<Diffusion> {
         Ok(self.average.clone())
     }
 
     /// The loss of every step.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// assert_eq!(run.losses().len(), 1); // one step was taken
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn losses(&self) -> Vec<f64> {
         self.record.losses.clone()
     }
 
     /// The gradient norm of every step, before clipping.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// assert!(run.gradient_norms()[0] > 0.0);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn gradient_norms(&self) -> Vec<f64> {
         self.record.gradient_norms.clone()
     }
 
     /// Whether an interrupt ended it early.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// assert!(!run.interrupted()); // all steps were taken
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.interrupted

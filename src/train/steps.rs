@@ -13,6 +13,16 @@ use tch::{Tensor, no_grad_guard};
 
 /// One training step, made. As the value of a cell it draws the batch, its noised images and what the model made of
 /// them.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// let step = Trainer::new(&model).batch_size(8).iter(&Dataset::digits()?)?.next().unwrap()?;
+/// assert_eq!((step.index, step.images.size(), step.levels.len()), (0, vec![8, 1, 8, 8], 8));
+/// step.show()?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TrainStep {
@@ -39,6 +49,18 @@ pub struct TrainStep {
 }
 
 /// Training as an endless iterator of steps; [`Trainer::iter`] starts one. After an error it is at its end.
+///
+/// ```
+/// # use noisebook::prelude::*;
+/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+/// let mut training = Trainer::new(&model).batch_size(8).iter(&Dataset::digits()?)?;
+/// for step in training.by_ref().take(2) {
+///     println!("{:.3}", step?.loss);
+/// }
+/// assert_eq!(training.next().unwrap()?.index, 2); // and so on
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 pub struct TrainSteps {
     trainer: Trainer,
     dataset: Dataset,
@@ -58,6 +80,16 @@ impl TrainSteps {
     }
 
     /// The model whose weights are the average of those that training went through; it follows as training goes on.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let mut training = Trainer::new(&model).batch_size(8).iter(&Dataset::digits()?)?;
+    /// training.next().unwrap()?;
+    /// let samples = Sampler::ddim(5).count(4).sample(&training.ema())?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn ema(&self) -> Diffusion {
         self.average.clone()

@@ -36,6 +36,14 @@ pub struct Trainer {
 impl Trainer {
     /// A trainer of `model` with the defaults: 1,000 steps of 64 images, learning rate 1e-3, no weight decay, gradients
     /// clipped at norm 1, an average of the weights with decay 0.995, labels dropped from one image in ten.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model); // now .iter(&dataset) or .fit(&dataset)
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn new(model: &Diffusion) -> Self {
         Self {
@@ -51,35 +59,78 @@ impl Trainer {
         }
     }
 
-    /// Steps of [`fit`](Self::fit) (default 1,000); [`iter`](Self::iter) goes on for ever.
+    /// Steps of [`fit`](Self::fit), at least 1 (default 1,000); [`iter`](Self::iter) goes on for ever.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let run = Trainer::new(&model).steps(2).batch_size(8).fit(&Dataset::digits()?)?;
+    /// assert_eq!(run.losses().len(), 2);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
     }
 
-    /// Images a step (default 64).
+    /// Images a step, from 1 to what the data set holds (default 64).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).batch_size(128); // as Ho et al. 2020
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn batch_size(mut self, size: usize) -> Self {
         self.batch_size = size;
         self
     }
 
-    /// The learning rate of AdamW (default 1e-3).
+    /// The learning rate of AdamW, above 0 (default 1e-3).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).lr(2e-4); // as Ho et al. 2020 for 32 x 32 pixels
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn lr(mut self, lr: f64) -> Self {
         self.lr = lr;
         self
     }
 
-    /// The weight decay of AdamW (default 0).
+    /// The weight decay of AdamW, at least 0 (default 0): w = (1 - lr decay) w at every step, apart from the gradient
+    /// (Loshchilov & Hutter 2019, algorithm 2).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).weight_decay(0.01); // weights shrink by lr x 0.01 of themselves a step
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn weight_decay(mut self, decay: f64) -> Self {
         self.weight_decay = decay;
         self
     }
 
-    /// Gradients longer than this are shortened to it (default 1; infinity turns it off).
+    /// A gradient whose norm, over all weights together, is more than this is shortened to it (above 0, default 1;
+    /// infinity turns it off).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).clip_norm(f64::INFINITY); // gradients as they are
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn clip_norm(mut self, norm: f64) -> Self {
         self.clip_norm = norm;
@@ -89,6 +140,14 @@ impl Trainer {
     /// The decay of the exponential moving average of the weights, in [0, 1) (default 0.995): e = d e + (1 - d) w after
     /// every step. In the first steps, k = 0, 1, .., the decay is at most (1 + k)/(10 + k), so that the average forgets
     /// where it began.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).ema(0.9999); // the mean of some 10,000 steps, for long runs
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn ema(mut self, decay: f64) -> Self {
         self.ema = decay;
@@ -97,6 +156,14 @@ impl Trainer {
 
     /// The chance that an image's label is hidden from the network, each image for itself, in [0, 1] (default 0.1): so
     /// the same network learns to do without, which guidance needs (Ho & Salimans 2022, algorithm 1).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).classes(10).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).label_dropout(0.2); // one image in five teaches the null label
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn label_dropout(mut self, chance: f64) -> Self {
         self.label_dropout = chance;
@@ -104,6 +171,16 @@ impl Trainer {
     }
 
     /// The seed of batches, levels, noise and dropped labels (default 0).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// # let digits = Dataset::digits()?;
+    /// let first = |seed| Trainer::new(&model).batch_size(8).seed(seed).iter(&digits)?.next().unwrap();
+    /// assert_ne!(first(1)?.images, first(2)?.images); // another batch
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -134,6 +211,15 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`iter`](Self::iter), and 0 steps; a loss that is no longer finite ends training before it touches the weights.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let run = Trainer::new(&model).steps(2).batch_size(8).fit(&Dataset::digits()?)?;
+    /// run.show()?; // loss, learning rate, gradient norm, samples
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
     pub fn fit(&self, dataset: &Dataset) -> Result<Run> {
         if self.steps == 0 {
             return Err(Error::argument("steps", 0, "take at least 1 step"));

@@ -174,7 +174,8 @@ impl Samples {
     /// ```
     pub fn trajectory(&self) -> Result<Trajectory> {
         if self.frames.len() < 2 {
-            return Err(Error::argument("frames", 0, "no frames were kept: sample with .frames(16)"));
+            let rule = "a trajectory needs two moments: sample with .frames(16), and not interrupted at once";
+            return Err(Error::argument("frames", self.frames.len(), rule));
         }
         Trajectory::new(&self.frames, &self.labels)
     }

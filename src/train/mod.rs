@@ -4,6 +4,7 @@ mod adamw;
 mod figure;
 mod run;
 mod steps;
+mod threads;
 mod trainer;
 
 pub use run::Run;

@@ -2,6 +2,7 @@
 
 use super::figure::{Charts, live_figure};
 use super::steps::TrainSteps;
+use super::threads::OneThread;
 use crate::Result;
 use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;
@@ -70,6 +71,7 @@ impl Clone for Record {
 impl Run {
     pub(super) fn fit(mut training: TrainSteps, model: Diffusion, steps: usize, seed: u64) -> Result<Self> {
         let average = training.ema();
+        let _one_thread = OneThread::if_small(&*model.network(), training.batch_size());
         let earlier = model.network().parameters().trained_steps();
         let mut record = Record { steps, earlier, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
         let (mut live, began, mut stopped) = (Live::new(), Instant::now(), false);

@@ -100,6 +100,10 @@ impl TrainSteps {
         self.dataset.len() / self.trainer.batch_size
     }
 
+    pub(super) fn batch_size(&self) -> usize {
+        self.trainer.batch_size
+    }
+
     /// The images of step `index`: every epoch shuffles anew, from the seed and its number.
     fn batch(&mut self) -> Result<(Tensor, Tensor)> {
         let (epoch, within) = (self.index / self.steps_an_epoch(), self.index % self.steps_an_epoch());

@@ -196,7 +196,7 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn iter(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<SampleSteps> {
-        self.check_numbers()?;
+        self.check_numbers(model.classes().is_some())?;
         let labels = self.checked_labels(model.classes())?;
         let times = self.times(model.schedule().levels())?;
         let rule: Rc<dyn Update> = match self.method {
@@ -249,7 +249,7 @@ impl Sampler {
         Ok((0..=steps).map(|k| level(k) / levels as f64).collect())
     }
 
-    fn check_numbers(&self) -> Result<()> {
+    fn check_numbers(&self, has_classes: bool) -> Result<()> {
         if self.count == Some(0) {
             return Err(Error::argument("count", 0, "draw at least 1 sample"));
         }
@@ -262,11 +262,12 @@ impl Sampler {
             return Err(Error::argument("guidance_scale", self.guidance_scale, "must be a finite number"));
         }
         if self.guidance_scale != 1.0 && self.labels.is_none() {
-            return Err(Error::argument(
-                "guidance_scale",
-                self.guidance_scale,
-                "guidance needs labels: add .labels(0..10)",
-            ));
+            let rule = if has_classes {
+                "guidance needs labels: add .labels(0..10)"
+            } else {
+                "guidance needs labels, and this model was built without classes"
+            };
+            return Err(Error::argument("guidance_scale", self.guidance_scale, rule));
         }
         match (self.method, self.eta) {
             (Method::Ddpm, Some(eta)) => {

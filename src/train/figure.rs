@@ -114,7 +114,7 @@ impl Show for TrainStep {
         let labels = ["image x\u{2080}", "noised x\u{209c}", "predicted x\u{2080}"].map(String::from).to_vec();
         let title = format!(
             "Training step {}: loss {:.4}, gradient norm {:.2}, {:.0} ms",
-            self.index,
+            self.index + 1,
             self.loss,
             self.gradient_norm,
             self.took.as_secs_f64() * 1e3

@@ -31,6 +31,11 @@ pub(crate) fn check(labels: &Tensor, images: i64, classes: i64) -> Result<()> {
     Ok(())
 }
 
+/// A label under a picture; no label has none.
+pub(crate) fn caption(label: i64) -> String {
+    if label < 0 { String::new() } else { label.to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,9 +13,9 @@ const COLUMNS: usize = 10;
 /// Images with their classes' names (or, without names, their labels) below them.
 pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]) -> Result<Grid> {
     let labels = Vec::<i64>::try_from(labels)?;
-    let caption = |&label: &i64| match usize::try_from(label) {
-        Ok(class) => classes.get(class).cloned().unwrap_or_else(|| label.to_string()),
-        Err(_) => String::new(),
+    let caption = |&label: &i64| {
+        let class = usize::try_from(label).ok().and_then(|class| classes.get(class));
+        class.cloned().unwrap_or_else(|| crate::labels::caption(label))
     };
     Ok(Grid::new(images)?.columns(COLUMNS).captions(labels.iter().map(caption).collect()))
 }

@@ -1,6 +1,7 @@
 //! Each image's nearest image of another set: a classifier, and a test for copies.
 
 use crate::data::Dataset;
+use crate::labels::caption;
 use crate::sample::Samples;
 use crate::show::{Bundle, Grid, Show};
 use crate::{Error, Result};
@@ -168,16 +169,15 @@ impl Show for Nearest {
         let shown = count.min(SHOWN);
         let columns = shown.min(10);
         let (labels, near) = (Vec::<i64>::try_from(&self.labels)?, Vec::<i64>::try_from(&self.neighbour_labels)?);
-        let name = |label: i64| if label < 0 { String::new() } else { label.to_string() };
         let (mut images, mut captions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for start in (0..shown).step_by(columns as usize) {
             let width = columns.min(shown - start);
             images.push(self.images.f_narrow(0, start, width)?);
             images.push(self.neighbours.f_narrow(0, start, width)?);
-            captions.extend((start..start + width).map(|i| name(labels[i as usize])));
+            captions.extend((start..start + width).map(|i| caption(labels[i as usize])));
             captions.extend(
                 (start..start + width)
-                    .map(|i| format!("{} at {:.2}", name(near[i as usize]), self.distances[i as usize])),
+                    .map(|i| format!("{} at {:.2}", caption(near[i as usize]), self.distances[i as usize])),
             );
             rows.extend(["image".to_string(), "nearest".to_string()]);
         }

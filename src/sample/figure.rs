@@ -3,6 +3,7 @@
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
+use crate::labels::caption;
 use crate::show::{Bundle, Figure, Grid, Show};
 use tch::Tensor;
 
@@ -13,13 +14,8 @@ const MOMENTS: usize = 10;
 
 /// Samples with their labels.
 pub(super) fn samples_grid(images: &Tensor, labels: &Tensor) -> Result<Grid> {
-    let captions = Vec::<i64>::try_from(labels)?.into_iter().map(name).collect();
+    let captions = Vec::<i64>::try_from(labels)?.into_iter().map(caption).collect();
     Ok(Grid::new(images)?.columns(10).captions(captions))
-}
-
-/// A label as a caption; no label has none.
-fn name(label: i64) -> String {
-    if label < 0 { String::new() } else { label.to_string() }
 }
 
 /// x beside predicted x_0.
@@ -67,7 +63,7 @@ impl Trajectory {
         let labels = Vec::<i64>::try_from(labels)?;
         let (mut images, mut rows) = (Vec::new(), Vec::new());
         for sample in 0..followed {
-            let label = labels.get(sample as usize).map_or(String::new(), |&label| name(label));
+            let label = labels.get(sample as usize).map_or(String::new(), |&label| caption(label));
             let of = if label.is_empty() { label } else { format!(" of a {label}") };
             rows.push(format!("x\u{209c}{of}"));
             rows.push("predicted x\u{2080}".to_string());

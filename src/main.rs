@@ -25,6 +25,9 @@ enum Command {
     /// Prepares the build of notebook cells and registers nothing.
     #[command(hide = true)]
     Prepare,
+    /// Answers a kernel's questions about source.
+    #[command(hide = true)]
+    Language { folder: PathBuf },
     /// Runs the kernel; this is what Jupyter calls.
     Kernel {
         /// What Jupyter wrote: addresses and the key.
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Install { prefix } => unsafe { kernel::install(prefix.as_deref()) },
         // SAFETY: this is the only thread.
         Command::Prepare => unsafe { kernel::prepare() },
+        // SAFETY: this is the only thread.
+        Command::Language { folder } => unsafe { kernel::language(&folder) },
         // SAFETY: this is the only thread.
         Command::Kernel { connection_file } => unsafe { kernel::run(&connection_file) },
     };

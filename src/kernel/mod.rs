@@ -5,8 +5,11 @@
 //!   `output`: what is broadcast. `queue`, `worker`: the thread that runs the cells.
 //! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
+//! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
+//!   completion and inspection.
 //! - `warm`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
 
+mod cell;
 mod cell_rustc;
 pub mod child;
 mod clone;
@@ -16,8 +19,10 @@ mod environment;
 mod failure;
 mod heartbeat;
 mod kernelspec;
+mod language;
 mod link;
 mod message;
+mod notebook;
 mod output;
 mod pump;
 mod queue;
@@ -26,11 +31,13 @@ mod shell;
 mod source;
 mod splitter;
 mod text;
+mod types;
 mod warm;
 mod wire;
 mod worker;
 
 use connection::Connection;
+use language::Language;
 use message::Author;
 use output::{Output, Publisher};
 use pump::{Pump, Shared};
@@ -118,9 +125,11 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let folder = Arc::new(folder);
     let status = Arc::new(Status::default());
     let kernel = Kernel { zmq, signer, author, publisher, shared: shared.clone(), status: status.clone(), folder };
+    let language = Language::start(Replies::connect(&kernel)?, kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
-    let worker = Worker { queue: queue.clone(), shared, status, replies: Replies::connect(&kernel)?, warm, count: 0 };
+    let replies = Replies::connect(&kernel)?;
+    let worker = Worker { queue: queue.clone(), shared, status, replies, warm, language: language.clone(), count: 0 };
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
     let kernel = Arc::new(kernel);
@@ -136,7 +145,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
             }
         }
     });
-    if let Err(error) = shell.run(&kernel, &queue) {
+    if let Err(error) = shell.run(&kernel, &queue, &language) {
         eprintln!("noisebook: the shell channel failed: {error}");
         kernel.exit(1);
     }
@@ -194,6 +203,17 @@ pub unsafe fn prepare() -> Result<()> {
     session::prepare(&warm, shared, &template)?;
     println!("Ready after {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The process for completion and inspection, which works in this folder.
+///
+/// # Safety
+/// No other thread may run yet: the environment is changed.
+pub unsafe fn language(folder: &Path) -> Result<()> {
+    ignore_ctrl_c();
+    // SAFETY: the caller's promise.
+    unsafe { environment::set_up() };
+    language::answer_questions(folder)
 }
 
 /// Ends the kernel when the front end that started it has gone without a word. A kernel that was started by hand stays.

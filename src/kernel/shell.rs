@@ -1,5 +1,6 @@
 //! The shell channel. Cells go to their own thread; all else is answered at once, also while a cell runs.
 
+use super::language::Language;
 use super::message::{Author, Message, PROTOCOL};
 use super::output::Publisher;
 use super::queue::Queue;
@@ -51,7 +52,7 @@ impl Shell {
     }
 
     /// Serves the channel until the sockets fail.
-    pub fn run(&self, kernel: &Kernel, queue: &Arc<Queue>) -> Result<()> {
+    pub fn run(&self, kernel: &Kernel, queue: &Arc<Queue>, language: &Language) -> Result<()> {
         loop {
             let mut entries = [self.socket.as_poll_item(zmq::POLLIN), self.replies.as_poll_item(zmq::POLLIN)];
             zmq::poll(&mut entries, -1)?;
@@ -62,6 +63,9 @@ impl Shell {
             if asked {
                 match kernel.signer.decode(self.socket.recv_multipart(0)?) {
                     Ok(request) if request.kind() == "execute_request" => queue.push(request),
+                    Ok(request) if matches!(request.kind(), "complete_request" | "inspect_request") => {
+                        language.ask(request);
+                    }
                     Ok(request) => kernel.answer(&self.socket, &request),
                     Err(error) => eprintln!("noisebook: a message on the shell channel was dropped: {error}"),
                 }

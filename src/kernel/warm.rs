@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Counted up when the layout changes.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// How many prepared builds are kept besides those in use.
 const KEPT: usize = 3;
@@ -61,6 +61,11 @@ impl Warm {
     /// The crate that cells depend on.
     pub fn crate_folder(&self) -> PathBuf {
         self.root.join("crate")
+    }
+
+    /// The command that makes it a dependency.
+    pub fn dependency(&self) -> String {
+        format!(":dep noisebook = {{ path = {:?} }}", self.crate_folder().display().to_string())
     }
 
     /// The environment that the build was made in.
@@ -132,7 +137,9 @@ impl Warm {
         fs::copy(self.template().join("Cargo.lock"), self.lock_file())?;
         let libtorch = environment::libtorch_lib().map(PathBuf::from);
         let search: Vec<_> = libtorch.into_iter().chain(bindings_folder()?).collect();
-        cell_rustc::offer_crate(&self.wrapper(), &self.compiled_crate()?, &search)?;
+        // tch is the crate's, so that a cell's `tch::Tensor` is the same type.
+        let crates = [("noisebook", self.compiled("noisebook")?), ("tch", self.compiled("tch")?)];
+        cell_rustc::offer_crates(&self.wrapper(), &crates, &self.products()?, &search)?;
         fs::write(self.root.join("ready.new"), &self.toolchain)?;
         fs::rename(self.root.join("ready.new"), self.root.join("ready"))?;
         self.sweep();
@@ -167,8 +174,8 @@ impl Warm {
     }
 
     /// Fills a session's folder from the template.
-    pub fn fill(&self, session: &SessionFolder) -> Result<()> {
-        clone_build(&self.template().join("target"), &session.path.join("target"))?;
+    pub fn fill(&self, session: &Path) -> Result<()> {
+        clone_build(&self.template().join("target"), &session.join("target"))?;
         Ok(())
     }
 
@@ -176,15 +183,22 @@ impl Warm {
         self.root.join("cell-rustc")
     }
 
-    fn compiled_crate(&self) -> Result<PathBuf> {
-        let folder = self.template().join("target").join(host()?).join("debug/deps");
+    /// Where cargo puts what it compiles.
+    fn products(&self) -> Result<PathBuf> {
+        Ok(self.template().join("target").join(host()?).join("debug/deps"))
+    }
+
+    /// A compiled crate.
+    fn compiled(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.products()?;
+        let start = format!("lib{name}-");
         let rlibs = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("libnoisebook-") && name.ends_with(".rlib")
+            name.starts_with(&start) && name.ends_with(".rlib")
         });
-        // An earlier build's crate may lie beside it.
+        // An earlier build's may lie beside it.
         let newest = rlibs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
-        newest.ok_or_else(|| format!("{}: the compiled crate is not there", folder.display()).into())
+        newest.ok_or_else(|| format!("{}: the compiled {name} is not there", folder.display()).into())
     }
 
     fn template(&self) -> PathBuf {

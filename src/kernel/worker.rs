@@ -1,6 +1,7 @@
 //! The thread that runs the cells, one after the other.
 
 use super::failure::Failure;
+use super::language::Language;
 use super::message::Message;
 use super::pump::Shared;
 use super::queue::Queue;
@@ -20,6 +21,7 @@ pub struct Worker {
     pub status: Arc<Status>,
     pub replies: Replies,
     pub warm: Warm,
+    pub language: Language,
     /// Counts cells from 1.
     pub count: u64,
 }
@@ -31,9 +33,6 @@ impl Worker {
             eprintln!("noisebook: cells cannot be run: {error}");
             error.to_string()
         });
-        if let Ok(session) = &mut session {
-            while self.queue.is_empty() && session.warm_up() {}
-        }
         loop {
             let request = self.queue.next();
             self.execute(&request, &mut session);
@@ -49,7 +48,7 @@ impl Worker {
                 return Err("the build of the cells could not be prepared; the kernel's log says why".into());
             }
         }
-        self.warm.fill(folder)?;
+        self.warm.fill(folder.path())?;
         Session::start(self.shared.clone(), folder.path(), &self.warm)
     }
 
@@ -90,6 +89,9 @@ impl Worker {
             }
         }
         self.replies.publisher.status(&request.header, "idle");
+        if let Ok(session) = session {
+            *super::lock(&self.language.notebook) = session.notebook();
+        }
         for request in aborted {
             self.replies.publisher.status(&request.header, "busy");
             self.replies.send(&request, "execute_reply", json!({ "status": "aborted", "execution_count": self.count }));

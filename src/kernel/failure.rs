@@ -1,7 +1,11 @@
 //! A cell's failure as the front end shows it: a name, one line of text and a traceback that points into the cell.
 
 use super::cell::Changed;
+use super::interrupts::Interrupted;
 use evcxr::CompilationError;
+
+/// The name of an interrupt's error.
+pub const INTERRUPTED: &str = "Interrupted";
 
 const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[1;34m";
@@ -30,14 +34,29 @@ impl Failure {
             evcxr::Error::CompilationErrors(errors) => Self::compilation(errors, cell),
             evcxr::Error::SubprocessTerminated(text) => {
                 let status = text.lines().last().unwrap_or_default().replace("Subprocess terminated with status: ", "");
-                let text = format!(
-                    "the process that runs the cells has ended ({status}). All variables are lost; definitions and \
-                     `use` lines are kept. The next cell starts a new process."
-                );
-                Self::plain("ProcessEnded", &text)
+                Self::plain("ProcessEnded", &format!("the process that runs the cells has ended ({status})"))
             }
             other => Self::plain("Error", &other.to_string()),
         }
+    }
+
+    /// For a cell that was interrupted.
+    pub fn interrupted(how: Interrupted) -> Self {
+        let text = match how {
+            Interrupted::Not | Interrupted::Running => "the cell was asked to stop, and kept what it had",
+            Interrupted::Compiling => "the build was stopped before the cell ran",
+            Interrupted::Killed => "the cell did not look for interrupts, so its process was ended at the second one",
+        };
+        Self::plain(INTERRUPTED, text)
+    }
+
+    /// Says which variables are gone with the cell, if any are.
+    pub fn with_lost(mut self, lost: &[String]) -> Self {
+        if !lost.is_empty() {
+            let names = lost.join(", ");
+            self.traceback.push(format!("Variables that are gone: {names}. Definitions and `use` lines are kept."));
+        }
+        self
     }
 
     /// From the text of a panic; `generated` is the source that ran, where the panic's line is counted.

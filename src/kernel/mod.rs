@@ -5,9 +5,10 @@
 //!   `output`: what is broadcast. `queue`, `worker`: the thread that runs the cells.
 //! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
+//!   `interrupts`, `processes`: how cells and builds are stopped.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
 //!   completion and inspection.
-//! - `warm`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
 
 mod cell;
 mod cell_rustc;
@@ -18,12 +19,15 @@ mod control;
 mod environment;
 mod failure;
 mod heartbeat;
+mod interrupts;
 mod kernelspec;
 mod language;
 mod link;
 mod message;
 mod notebook;
 mod output;
+mod preparing;
+mod processes;
 mod pump;
 mod queue;
 mod session;
@@ -43,7 +47,6 @@ use output::{Output, Publisher};
 use pump::{Pump, Shared};
 use shell::{Replies, Shell};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use warm::{SessionFolder, Warm};
@@ -59,24 +62,14 @@ pub struct Kernel {
     author: Author,
     publisher: Publisher,
     shared: Arc<Shared>,
-    status: Arc<Status>,
     /// Removed at the end.
     folder: Arc<SessionFolder>,
-}
-
-/// What the kernel is doing.
-#[derive(Default)]
-pub struct Status {
-    running: AtomicBool,
 }
 
 impl Kernel {
     /// Ends the kernel, the process of the cells, and leaves nothing behind.
     fn exit(&self, code: i32) -> ! {
-        if let Some(pid) = *lock(&self.shared.pid) {
-            // SAFETY: the process is a child of this one and was not waited for, so the number is still its own.
-            unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
-        }
+        processes::end_all();
         self.folder.remove();
         std::process::exit(code);
     }
@@ -123,13 +116,12 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     heartbeat::start(bind(zmq::REP, "hb")?);
     let shared = Arc::new(Shared::new(Output::new(publisher.clone()))?);
     let folder = Arc::new(folder);
-    let status = Arc::new(Status::default());
-    let kernel = Kernel { zmq, signer, author, publisher, shared: shared.clone(), status: status.clone(), folder };
+    let kernel = Kernel { zmq, signer, author, publisher, shared: shared.clone(), folder };
     let language = Language::start(Replies::connect(&kernel)?, kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let replies = Replies::connect(&kernel)?;
-    let worker = Worker { queue: queue.clone(), shared, status, replies, warm, language: language.clone(), count: 0 };
+    let worker = Worker { queue: queue.clone(), shared, replies, warm, language: language.clone(), count: 0 };
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
     let kernel = Arc::new(kernel);

@@ -1,6 +1,5 @@
 //! What the cells of a notebook have made so far, as source: for questions about a cell that was not run.
 
-
 /// Definitions, variables and dependencies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notebook {

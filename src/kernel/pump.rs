@@ -1,5 +1,6 @@
 //! Reads what the process of the cells writes: shows text and displays at once, passes control lines on to evcxr.
 
+use super::interrupts::Interrupts;
 use super::link::{Link, Packet, Streams};
 use super::lock;
 use super::output::Output;
@@ -30,13 +31,15 @@ pub struct Shared {
     pub link: Link,
     pub output: Output,
     pub report: Mutex<Report>,
+    pub interrupts: Interrupts,
     /// The process of the cells, while there is one.
     pub pid: Mutex<Option<u32>>,
 }
 
 impl Shared {
     pub fn new(output: Output) -> std::io::Result<Self> {
-        Ok(Self { link: Link::new()?, output, report: Mutex::default(), pid: Mutex::default() })
+        let (report, interrupts, pid) = (Mutex::default(), Interrupts::default(), Mutex::default());
+        Ok(Self { link: Link::new()?, output, report, interrupts, pid })
     }
 }
 
@@ -136,6 +139,8 @@ impl Pump {
         while let Some(packet) = self.shared.link.receive() {
             match packet {
                 Packet::Hello(streams) => self.begin_process(streams),
+                Packet::Begun => self.shared.interrupts.begun(),
+                Packet::Seen => self.shared.interrupts.seen(),
                 Packet::Bytes(bytes) => match self.packets.push(&bytes) {
                     Ok(None) => {}
                     Ok(Some((id, payload))) => match Message::from_json(&payload) {

@@ -2,6 +2,7 @@
 
 use super::cell::{Cell, Changed};
 use super::failure::Failure;
+use super::interrupts::Interrupted;
 use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
@@ -9,6 +10,7 @@ use super::warm::Warm;
 use super::{Result, lock, types};
 use evcxr::{CommandContext, CompilationError, EvalContext, EvalContextOutputs, EvalOutputs};
 use noisebook::show::frame::MessageKind;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,7 +124,27 @@ impl Session {
 
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        let before: BTreeSet<String> = self.variables().collect();
         self.shared.link.forget_interrupts();
+        self.shared.interrupts.begin();
+        let result = self.run(code);
+        let result = match (self.shared.interrupts.end(), result) {
+            (Interrupted::Not, result) => result,
+            // What went wrong by itself says more.
+            (Interrupted::Running, Err(failure)) => Err(failure),
+            (how, _) => Err(Failure::interrupted(how)),
+        };
+        result.map_err(|failure| {
+            let after: BTreeSet<String> = self.variables().collect();
+            failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>())
+        })
+    }
+
+    fn variables(&self) -> impl Iterator<Item = String> {
+        self.context.variables_and_types().map(|(name, _)| name.to_string())
+    }
+
+    fn run(&mut self, code: &str) -> std::result::Result<(), Failure> {
         *lock(&self.shared.report) = Report::default();
         let mut changed = Changed::not(code);
         let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code, &mut changed))) else {

@@ -84,7 +84,8 @@ fn read(mir: &str, count: usize) -> Vec<Option<String>> {
     for line in mir.lines() {
         if line.starts_with('}') {
             declared.clear();
-        } else if let Some((name, kind)) = line.trim_start().strip_prefix("let ").and_then(|rest| rest.split_once(": ")) {
+        } else if let Some((name, kind)) = line.trim_start().strip_prefix("let ").and_then(|rest| rest.split_once(": "))
+        {
             declared.insert(name.trim_start_matches("mut "), kind.trim_end_matches(';'));
         } else if let Some((index, temporary)) = call(line)
             && let Some(slot) = types.get_mut(index)

@@ -1,24 +1,22 @@
 //! The thread that runs the cells, one after the other.
 
-use super::failure::Failure;
+use super::failure::{Failure, INTERRUPTED};
 use super::language::Language;
 use super::message::Message;
+use super::preparing::Preparing;
 use super::pump::Shared;
 use super::queue::Queue;
 use super::session::Session;
 use super::shell::Replies;
 use super::warm::{SessionFolder, Warm};
-use super::{Result, Status};
+use super::{Result, lock};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Runs cells for the front end.
 pub struct Worker {
     pub queue: Arc<Queue>,
     pub shared: Arc<Shared>,
-    pub status: Arc<Status>,
     pub replies: Replies,
     pub warm: Warm,
     pub language: Language,
@@ -29,30 +27,39 @@ pub struct Worker {
 impl Worker {
     /// Never returns.
     pub fn run(mut self, folder: &SessionFolder) {
-        let mut session = self.start(folder).map_err(|error| {
-            eprintln!("noisebook: cells cannot be run: {error}");
-            error.to_string()
-        });
+        let mut preparing = if self.warm.is_ready() { None } else { Some(Preparing::start()) };
+        let mut session = if preparing.is_none() { self.start(folder) } else { Err(String::new()) };
         loop {
             let request = self.queue.next();
-            self.execute(&request, &mut session);
-        }
-    }
-
-    fn start(&self, folder: &SessionFolder) -> Result<Session> {
-        if !self.warm.is_ready() {
-            eprintln!("noisebook: preparing the build of the cells, once; this takes minutes");
-            // In a process of its own: evcxr's build folder is chosen by a variable of the whole process.
-            let status = Command::new(std::env::current_exe()?).arg("prepare").status()?;
-            if !status.success() {
-                return Err("the build of the cells could not be prepared; the kernel's log says why".into());
+            self.begin(&request);
+            let waited = preparing.as_mut().map_or(Ok(()), |preparing| preparing.wait(&self.shared));
+            if waited.is_ok() && preparing.take().is_some() {
+                session = self.start(folder);
+            }
+            let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
+            let result = waited.and_then(|()| match &mut session {
+                Ok(session) => session.execute(code),
+                Err(reason) => Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),
+            });
+            self.end(&request, result);
+            if let Ok(session) = &mut session {
+                *lock(&self.language.notebook) = session.notebook();
             }
         }
-        self.warm.fill(folder.path())?;
-        Session::start(self.shared.clone(), folder.path(), &self.warm)
     }
 
-    fn execute(&mut self, request: &Message, session: &mut std::result::Result<Session, String>) {
+    fn start(&self, folder: &SessionFolder) -> std::result::Result<Session, String> {
+        let start = || -> Result<Session> {
+            self.warm.fill(folder.path())?;
+            Session::start(self.shared.clone(), folder.path(), &self.warm)
+        };
+        start().map_err(|error| {
+            eprintln!("noisebook: cells cannot be run: {error}");
+            error.to_string()
+        })
+    }
+
+    fn begin(&mut self, request: &Message) {
         let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
         let silent = request.flag("silent", false);
         if !silent && request.flag("store_history", true) {
@@ -64,14 +71,12 @@ impl Worker {
         if !silent {
             publisher.publish(&request.header, "execute_input", json!({ "code": code, "execution_count": self.count }));
         }
-        self.status.running.store(true, Ordering::SeqCst);
-        let result = match session {
-            Ok(session) => session.execute(code),
-            Err(reason) => Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),
-        };
-        self.status.running.store(false, Ordering::SeqCst);
+    }
+
+    fn end(&self, request: &Message, result: std::result::Result<(), Failure>) {
         // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
-        let stop = result.is_err() && request.flag("stop_on_error", true);
+        let interrupted = result.as_ref().is_err_and(|failure| failure.name == INTERRUPTED);
+        let stop = interrupted || result.is_err() && request.flag("stop_on_error", true);
         let aborted = if stop { self.queue.take_all() } else { Vec::new() };
         match result {
             Ok(()) => {
@@ -89,9 +94,6 @@ impl Worker {
             }
         }
         self.replies.publisher.status(&request.header, "idle");
-        if let Ok(session) = session {
-            *super::lock(&self.language.notebook) = session.notebook();
-        }
         for request in aborted {
             self.replies.publisher.status(&request.header, "busy");
             self.replies.send(&request, "execute_reply", json!({ "status": "aborted", "execution_count": self.count }));

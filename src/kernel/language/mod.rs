@@ -11,7 +11,6 @@ use super::message::Message;
 use super::notebook::Notebook;
 use super::shell::Replies;
 use super::{Result, environment, lock};
-use documentation::Documentation;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
@@ -71,11 +70,11 @@ impl Answering {
         while let Ok(request) = requests.recv() {
             self.replies.publisher.status(&request.header, "busy");
             let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
-            let cursor = request.content.get("cursor_pos").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+            let cursor =
+                request.content.get("cursor_pos").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             let cursor = cursor.map_or(code.len(), |cursor| byte_offset(code, cursor));
             if request.kind() == "inspect_request" {
-                let detail = request.content.get("detail_level").and_then(Value::as_u64).unwrap_or_default();
-                let content = self.inspect(code, cursor, detail > 0);
+                let content = self.inspect(code, cursor);
                 self.replies.send(&request, "inspect_reply", content);
             } else {
                 let content = self.complete(code, cursor);
@@ -140,16 +139,14 @@ impl Answering {
         })
     }
 
-    fn inspect(&mut self, code: &str, cursor: usize, whole: bool) -> Value {
+    fn inspect(&mut self, code: &str, cursor: usize) -> Value {
         let end = word(code, cursor).end;
-        let answer = self.ask("inspect", code, end);
-        let markdown = answer.as_ref().and_then(|answer| answer["markdown"].as_str()).unwrap_or_default();
-        let Some(documentation) = Documentation::parse(markdown) else {
-            return json!({ "status": "ok", "found": false, "data": {}, "metadata": {} });
-        };
-        let documentation = if whole { documentation } else { documentation.shortened() };
-        let data = json!({ "text/plain": documentation.plain(), "text/markdown": documentation.markdown() });
-        json!({ "status": "ok", "found": true, "data": data, "metadata": {} })
+        // With its parenthesis, a method is told from a field.
+        let end = end + usize::from(code[end..].starts_with('('));
+        let answer = self.ask("inspect", code, end).unwrap_or_default();
+        let text = |name: &str| answer[name].as_str().unwrap_or_default();
+        let data = documentation::bundle(text("plain"), text("html")).unwrap_or_default();
+        json!({ "status": "ok", "found": !data.is_empty(), "data": data, "metadata": {} })
     }
 
     /// The process's answer, if it comes in time. A process that has ended is started again for the next question.

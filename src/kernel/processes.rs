@@ -1,0 +1,97 @@
+//! The processes that this one has started: cargo, rustc and what they start.
+
+use std::collections::HashMap;
+use std::fs;
+
+/// The name of this program's processes: the one that runs the cells, and the one that knows the language.
+const OURS: &str = "noisebook";
+
+/// Ends all builds. cargo is stopped first, so that it starts no more compilers; alone it would leave its own running.
+pub fn end_builds() {
+    let builds = |process: &Process| process.name != OURS;
+    for process in descendants(builds) {
+        signal(process, libc::SIGSTOP);
+    }
+    for process in descendants(builds) {
+        signal(process, libc::SIGKILL);
+    }
+}
+
+/// Ends everything that was started from here.
+pub fn end_all() {
+    descendants(|_| true).into_iter().for_each(|process| signal(process, libc::SIGKILL));
+}
+
+struct Process {
+    name: String,
+    parent: i32,
+}
+
+/// The children that are `chosen`, and all that descends from them.
+fn descendants(chosen: impl Fn(&Process) -> bool) -> Vec<i32> {
+    let processes = all();
+    let this = std::process::id() as i32;
+    let mut found: Vec<i32> = processes
+        .iter()
+        .filter(|(_, process)| process.parent == this && chosen(process))
+        .map(|(number, _)| *number)
+        .collect();
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(processes.iter().filter(|(_, process)| process.parent == parent).map(|(number, _)| *number));
+        next += 1;
+    }
+    found
+}
+
+fn all() -> HashMap<i32, Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers
+        .filter_map(|number: i32| Some((number, read(&fs::read_to_string(format!("/proc/{number}/stat")).ok()?)?)))
+        .collect()
+}
+
+/// From `/proc/<number>/stat`: `12 (name) S 1 ...`, where the name may hold anything.
+fn read(stat: &str) -> Option<Process> {
+    let (start, rest) = stat.rsplit_once(") ")?;
+    let name = start.split_once('(')?.1.to_string();
+    Some(Process { name, parent: rest.split(' ').nth(1)?.parse().ok()? })
+}
+
+/// Ends one process.
+pub fn kill(process: u32) {
+    signal(process as i32, libc::SIGKILL);
+}
+
+fn signal(process: i32, signal: i32) {
+    // SAFETY: takes numbers only. A process that has ended meanwhile is not found.
+    unsafe { libc::kill(process, signal) };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn names_may_hold_anything() {
+        let process = read("12 (a) b (c) S 7 12 12 0").unwrap();
+        assert_eq!((process.name.as_str(), process.parent), ("a) b (c", 7));
+        assert!(read("nonsense").is_none());
+    }
+
+    #[test]
+    fn a_build_ends_with_all_that_it_started() {
+        let mut build = Command::new("sh").args(["-c", "sleep 100 & sleep 100 & wait"]).spawn().unwrap();
+        let number = build.id() as i32;
+        while descendants(|process| process.name == "sh").len() < 3 {
+            std::thread::yield_now();
+        }
+        assert!(descendants(|process| process.name == "sh").contains(&number));
+        end_builds();
+        assert!(!build.wait().unwrap().success());
+        assert!(!descendants(|_| true).contains(&number));
+    }
+}

@@ -5,11 +5,12 @@
 //!   `output`: what is broadcast. `queue`, `worker`: the thread that runs the cells.
 //! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
-//!   `interrupts`, `processes`: how cells and builds are stopped.
+//!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
 //!   completion and inspection.
 //! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
 
+mod builds;
 mod cell;
 mod cell_rustc;
 pub mod child;

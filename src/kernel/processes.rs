@@ -17,6 +17,20 @@ pub fn end_builds() {
     }
 }
 
+/// The crates that are being compiled.
+pub fn compiled_crates() -> Vec<String> {
+    let builds = descendants(|process| process.name != OURS);
+    builds.into_iter().filter_map(|process| crate_of(&fs::read(format!("/proc/{process}/cmdline")).ok()?)).collect()
+}
+
+/// From the arguments of a rustc, each ended by a zero byte. Cells, and what cargo asks rustc about, are none.
+fn crate_of(arguments: &[u8]) -> Option<String> {
+    let mut arguments = arguments.split(|&byte| byte == 0).map(String::from_utf8_lossy);
+    arguments.find(|argument| argument == "--crate-name")?;
+    let name = arguments.next()?;
+    (!["ctx", "___"].contains(&name.as_ref())).then(|| name.replace("build_script_build", "a build script"))
+}
+
 /// Ends everything that was started from here.
 pub fn end_all() {
     descendants(|_| true).into_iter().for_each(|process| signal(process, libc::SIGKILL));
@@ -80,6 +94,13 @@ mod tests {
         let process = read("12 (a) b (c) S 7 12 12 0").unwrap();
         assert_eq!((process.name.as_str(), process.parent), ("a) b (c", 7));
         assert!(read("nonsense").is_none());
+    }
+
+    #[test]
+    fn a_compiler_names_its_crate() {
+        assert_eq!(crate_of(b"rustc\0--crate-name\0itoa\0--edition=2021\0"), Some("itoa".into()));
+        assert_eq!(crate_of(b"rustc\0--crate-name\0ctx\0"), None);
+        assert_eq!(crate_of(b"cargo\0build\0"), None);
     }
 
     #[test]

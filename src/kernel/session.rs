@@ -1,5 +1,6 @@
 //! One evcxr session: what runs the cells.
 
+use super::builds::Progress;
 use super::cell::{Cell, Changed};
 use super::failure::Failure;
 use super::interrupts::Interrupted;
@@ -58,33 +59,39 @@ impl Session {
         })
     }
 
-    /// Puts the crate into the manifest of the cells.
-    fn name_crate(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.names_crate, true) {
-            return Ok(());
+    /// Runs a cell's commands. With the first dependency, the crate becomes one too.
+    fn run_commands(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let dependencies: Vec<String> =
+            commands.lines().filter(|line| line.trim_start().starts_with(":dep ")).map(str::to_string).collect();
+        if dependencies.is_empty() {
+            return self.context.execute(commands);
         }
+        let _progress = Progress::of(&dependencies, self.shared.clone());
+        let outputs = if self.names_crate {
+            self.context.execute(commands)
+        } else {
+            self.name_crate(&format!("{}\n", commands.trim_end()))
+        };
+        if outputs.is_ok() {
+            self.dependencies.extend(dependencies);
+        }
+        outputs
+    }
+
+    /// Puts the crate into the manifest of the cells, after other commands.
+    fn name_crate(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
         // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
         std::fs::copy(&self.lock_file, self.folder.join("Cargo.lock"))?;
-        self.context.execute(&format!(":offline 1\n{}", self.dependency))?;
-        // The reader's own dependencies may come from the network.
-        self.context.execute(":offline 0")?;
-        *lock(&self.shared.report) = Report::default();
-        Ok(())
+        let outputs = self.context.execute(&format!("{commands}{}", self.dependency))?;
+        self.names_crate = true;
+        Ok(outputs)
     }
 
     fn evaluate(&mut self, code: &str, changed: &mut Changed) -> std::result::Result<EvalOutputs, evcxr::Error> {
         let mut outputs = EvalOutputs::new();
-        let commands = Cell::parse(code).commands().to_string();
-        let dependencies = commands.lines().filter(|line| line.trim_start().starts_with(":dep "));
-        let dependencies: Vec<_> = dependencies.map(str::to_string).collect();
-        if !dependencies.is_empty()
-            && let Err(error) = self.name_crate()
-        {
-            eprintln!("noisebook: the crate was not put into the manifest: {error}");
-        }
+        let commands = Cell::parse(code).commands();
         if !commands.is_empty() {
-            outputs.merge(self.context.execute(&commands)?);
-            self.dependencies.extend(dependencies);
+            outputs.merge(self.run_commands(commands)?);
         }
         *changed = Changed::not(&Cell::parse(code).without_commands());
         if changed.code.trim().is_empty() {
@@ -195,7 +202,7 @@ fn drain(outputs: EvalContextOutputs) {
 /// Compiles everything that sessions clone, in the template's folder. Takes minutes the first time.
 pub fn prepare(warm: &Warm, shared: Arc<Shared>, template: &Path) -> Result<()> {
     let mut session = Session::start(shared, template, warm)?;
-    session.name_crate()?;
+    session.name_crate(":offline 1\n")?;
     let code = "{ use noisebook::prelude::*; drop(Tensor::from(1.0)); }";
     session.execute(code).map_err(|failure| failure.traceback.join("\n"))?;
     warm.finish()

@@ -7,7 +7,7 @@
 //!     cell-rustc        see cell_rustc.rs
 //!     no-sources/       see environment.rs
 //!     template/         evcxr's build directory, with everything compiled
-//!     sessions/<pid>-*  clones of it, one a running kernel
+//!     sessions/*        clones of it, one a running kernel
 //!     ready             written last: the Rust and libtorch that the template is for
 //! ~/.cache/noisebook/kernel/bindings-*/
 //!     libtch.a          torch-sys's C++ part, compiled already
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Counted up when the layout changes.
 const LAYOUT: u32 = 3;
@@ -151,7 +152,7 @@ impl Warm {
         let builds = self.root.parent().and_then(|cache| fs::read_dir(cache).ok()).into_iter().flatten().flatten();
         let mut unused: Vec<_> = builds
             .filter_map(|build| Some((build.path().join("sessions").metadata().ok()?.modified().ok()?, build.path())))
-            .filter(|(_, build)| *build != self.root && sessions(build).all(|(_, pid)| !is_running(pid)))
+            .filter(|(_, build)| *build != self.root && sessions(build).all(|path| is_stale(&path)))
             .collect();
         unused.sort();
         for (_, build) in unused.iter().rev().skip(KEPT) {
@@ -164,13 +165,15 @@ impl Warm {
     pub fn new_session(&self) -> Result<SessionFolder> {
         let folder = self.root.join("sessions");
         fs::create_dir_all(&folder)?;
-        for (path, _) in sessions(&self.root).filter(|(_, pid)| !is_running(*pid)) {
+        for path in sessions(&self.root).filter(|path| is_stale(path)) {
             // Another kernel may be sweeping too.
             let _ = fs::remove_dir_all(path);
         }
         let path = folder.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
         fs::create_dir(&path)?;
-        Ok(SessionFolder { path })
+        let lock = File::create(path.join(LOCK))?;
+        lock.lock()?;
+        Ok(SessionFolder { path, _lock: lock })
     }
 
     /// Fills a session's folder from the template.
@@ -215,9 +218,16 @@ impl Warm {
     }
 }
 
+/// In a session's folder, and locked while its kernel lives: on whichever machine that shares the folder.
+const LOCK: &str = "lock";
+
+/// How long a folder may be without its lock: its kernel is about to make it.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// The build directory of one running kernel.
 pub struct SessionFolder {
     path: PathBuf,
+    _lock: File,
 }
 
 impl SessionFolder {
@@ -236,12 +246,20 @@ impl SessionFolder {
     }
 }
 
-/// The sessions of a prepared build, and the processes that they belong to.
-fn sessions(build: &Path) -> impl Iterator<Item = (PathBuf, i32)> + use<> {
-    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.split('-').next()?.parse().ok()?;
-        Some((entry.path(), pid))
-    })
+/// The sessions of a prepared build.
+fn sessions(build: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// Whether the kernel of a session is no more.
+fn is_stale(session: &Path) -> bool {
+    match File::open(session.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(_) => {
+            let made = session.metadata().and_then(|metadata| metadata.modified());
+            made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BEGINNING))
+        }
+    }
 }
 
 /// Where prepared builds lie. evcxr allows no spaces in the path of a build.
@@ -300,9 +318,4 @@ fn rustc(arguments: &[&str]) -> Result<String> {
         return Err(format!("rustc failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn is_running(pid: i32) -> bool {
-    // SAFETY: signal 0 only asks.
-    unsafe { libc::kill(pid, 0) == 0 }
 }

@@ -206,6 +206,15 @@ impl Client {
     }
 }
 
+impl Client {
+    /// How many processes of a name the kernel has started.
+    pub fn children(&self, name: &str) -> usize {
+        let arguments = ["-P", &self.kernel.id().to_string(), "-x", name];
+        let found = Command::new("pgrep").args(arguments).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().lines().count()
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         let _ = self.kernel.kill();

@@ -3,7 +3,7 @@
 //! # Layout
 //! - `connection`, `wire`, `message`: Jupyter's messages. `shell`, `control`, `heartbeat`: one thread for each channel;
 //!   `output`: what is broadcast. `queue`, `worker`: the thread that runs the cells.
-//! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
+//! - `session`: evcxr in this process, which compiles the cells. `child`, `crash`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
 //!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
@@ -17,6 +17,7 @@ pub mod child;
 mod clone;
 mod connection;
 mod control;
+mod crash;
 mod environment;
 mod failure;
 mod heartbeat;

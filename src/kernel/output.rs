@@ -61,6 +61,11 @@ impl Output {
         *lock(&self.cell) = Cell { parent: request.header.clone(), count, silent };
     }
 
+    /// The number of this cell.
+    pub fn count(&self) -> u64 {
+        lock(&self.cell).count
+    }
+
     pub fn stream(&self, name: &str, text: String) {
         if !text.is_empty() {
             self.publish("stream", |_| json!({ "name": name, "text": text }));

@@ -84,10 +84,19 @@ fn signal(process: i32, signal: i32) {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::process::Command;
+    use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+    /// All tests are one process: while one of them ends all builds, no other may have one.
+    static BUILDS: RwLock<()> = RwLock::new(());
+
+    /// Lets a test start processes, until the result is dropped.
+    pub fn may_build() -> RwLockReadGuard<'static, ()> {
+        BUILDS.read().unwrap_or_else(PoisonError::into_inner)
+    }
 
     #[test]
     fn names_may_hold_anything() {
@@ -105,6 +114,7 @@ mod tests {
 
     #[test]
     fn a_build_ends_with_all_that_it_started() {
+        let _alone = BUILDS.write().unwrap_or_else(PoisonError::into_inner);
         let mut build = Command::new("sh").args(["-c", "sleep 100 & sleep 100 & wait"]).spawn().unwrap();
         let number = build.id() as i32;
         while descendants(|process| process.name == "sh").len() < 3 {

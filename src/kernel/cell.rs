@@ -1,5 +1,6 @@
 //! The source of a cell: its commands, the variables that it binds, and additions to it.
 
+use super::types::Type;
 use ra_ap_syntax::ast::{self, AstNode, HasName};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxNode};
 use std::ops::Range;
@@ -53,7 +54,7 @@ impl<'a> Cell<'a> {
                 cell.add(&statement);
             }
         }
-        cell.value = list.tail_expr().map(|value| cell.range(value.syntax()));
+        cell.value = list.tail_expr().filter(|value| !is_assignment(value)).map(|value| cell.range(value.syntax()));
         cell
     }
 
@@ -94,10 +95,10 @@ impl<'a> Cell<'a> {
     }
 
     /// The cell with the types that are known written down, in the order of the variables.
-    pub fn with_types(&self, types: &[Option<String>]) -> Changed {
+    pub fn with_types(&self, types: &[Type]) -> Changed {
         let mut additions = Vec::new();
         for (Variable { name, mutable, type_at, statement }, kind) in self.variables.iter().zip(types) {
-            let Some(kind) = kind else { continue };
+            let Type::Named(kind) = kind else { continue };
             let mutable = if *mutable { "mut " } else { "" };
             additions.push(match type_at {
                 Some(at) => Addition { at: *at, text: format!(": {kind}") },
@@ -107,11 +108,25 @@ impl<'a> Cell<'a> {
         self.changed(additions)
     }
 
+    /// The expression that is its value.
+    pub fn value(&self) -> Option<Range<usize>> {
+        self.value.clone()
+    }
+
     /// The cell with its value looked at and thrown away.
     pub fn without_value(&self) -> Changed {
         let addition = |at, text: &str| Addition { at, text: text.to_string() };
         let around = |value: &Range<usize>| vec![addition(value.start, "let ref _value = "), addition(value.end, ";")];
         self.changed(self.value.as_ref().map(around).unwrap_or_default())
+    }
+
+    /// The variables whose types have no name, with these types.
+    pub fn unnamed(&self, types: &[Type]) -> Vec<(String, String)> {
+        let unnamed = |(variable, kind): (&Variable, &Type)| match kind {
+            Type::Unnamed(kind) => Some((variable.name.clone(), kind.clone())),
+            _ => None,
+        };
+        self.variables.iter().zip(types).filter_map(unnamed).collect()
     }
 
     fn changed(&self, additions: Vec<Addition>) -> Changed {
@@ -234,6 +249,10 @@ pub fn start_of_rust(code: &str) -> usize {
     code.split_inclusive('\n').take_while(before).map(str::len).sum()
 }
 
+fn is_assignment(value: &ast::Expr) -> bool {
+    matches!(value, ast::Expr::BinExpr(value) if matches!(value.op_kind(), Some(ast::BinaryOp::Assignment { .. })))
+}
+
 /// Whether a type leaves nothing to infer.
 fn is_whole(kind: &ast::Type) -> bool {
     !kind.syntax().descendants().any(|node| ast::InferType::can_cast(node.kind()))
@@ -262,11 +281,14 @@ mod tests {
     #[test]
     fn types_are_written_down() {
         let cell = Cell::parse("let (mut a, b) = é(); let c = 1;\na + \n b // sum");
-        let types = ["A", "B", "C"].map(|kind| Some(kind.to_string()));
+        let types = ["A", "B", "C"].map(|kind| Type::Named(kind.to_string()));
         let changed = cell.with_types(&types);
         let expected = "let (mut a, b) = é(); let mut a: A = a; let b: B = b; let c: C = 1;\na + \n b // sum";
         assert_eq!(changed.code, expected);
-        assert_eq!(cell.with_types(&[None, None, None]).code, cell.code);
+        let closure = Type::Unnamed("{closure}".to_string());
+        let others = [Type::Unknown, closure, Type::Unknown];
+        assert_eq!(cell.with_types(&others).code, cell.code);
+        assert_eq!(cell.unnamed(&others), [("b".to_string(), "{closure}".to_string())]);
         let probed = cell.probed(|index, name| format!("p({index}, {name});"));
         assert!(probed.code.starts_with("let (mut a, b) = é(); p(0, a); p(1, b); let c = 1; p(2, c);\n"));
     }
@@ -293,7 +315,7 @@ mod tests {
     #[test]
     fn places_are_found_again() {
         let cell = Cell::parse("let é = 1; let b = 2;\na;\nb");
-        let changed = cell.with_types(&[Some("Ä".into()), Some("B".into())]);
+        let changed = cell.with_types(&[Type::Named("Ä".into()), Type::Named("B".into())]);
         assert_eq!(changed.code, "let é: Ä = 1; let b: B = 2;\na;\nb");
         assert_eq!(changed.place(1, 5), Some((1, 5)));
         assert_eq!(changed.place(1, 6), None);

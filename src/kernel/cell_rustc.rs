@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What rustc said of the last cell.
-const MESSAGES: &str = "rustc-messages";
+pub const MESSAGES: &str = "rustc-messages";
 
 /// Writes the wrapper, a shell script: a copy of this program would take longer to start than the work takes.
 ///
@@ -125,7 +125,7 @@ mod tests {
         };
         for (body, said) in [
             ("\"x\".parse::<u8>()?;", ":1\n+invalid digit found in string"),
-            ("Err::<u8, _>(\"two\\nEVCXR_END_CONTENT\")?;", ":1\n+two\n EVCXR_END_CONTENT"),
+            ("Err::<u8, _>(\"two\\nlines\")?;", ":1\n+two\n lines"),
             ("Err::<u8, _>(std::io::Error::other(\"cause\"))?;", ":1\n+cause"),
             // No error that std knows as one.
             ("Err::<u8, _>(D)?;", ":1\n+displayed"),

@@ -57,7 +57,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     };
     let full = matches!(signal, libc::SIGSEGV | libc::SIGBUS)
         && stack_pointer(context).is_some_and(|stack| address.abs_diff(stack) < NEAR);
-    let _ = write!(text, "\n\x1b]noisebook-crash;{signal};{};", if full { "stack" } else { "memory" });
+    let _ = write!(text, "\x1b]noisebook-crash;{signal};{};", if full { "stack" } else { "memory" });
     write_frames(&mut text);
     let _ = writeln!(text, "\x07");
     // SAFETY: the pointer and the length describe the text.

@@ -145,7 +145,9 @@ impl Pump {
                 Packet::Hello(streams) => self.begin_process(streams),
                 Packet::Begun(library) => {
                     self.shared.interrupts.begun();
-                    self.shared.sources.begun(&library);
+                    for warning in self.shared.sources.begun(&library) {
+                        self.shared.output.stream("stderr", warning.text() + "\n");
+                    }
                 }
                 Packet::Seen => self.shared.interrupts.seen(),
                 Packet::Bytes(bytes) => match self.packets.push(&bytes) {

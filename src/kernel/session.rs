@@ -38,6 +38,8 @@ pub struct Session {
     dependencies: Vec<String>,
     /// What became of variables that are no more.
     gone: Gone,
+    /// Variables of the cell at hand whose types have no names, with these types.
+    unnamed: Vec<(String, String)>,
     /// Before the cell at hand.
     memory: Memory,
     /// The process that has the panic hook.
@@ -64,6 +66,7 @@ impl Session {
             names_crate: false,
             dependencies: Vec::new(),
             gone: Gone::default(),
+            unnamed: Vec::new(),
             memory: Memory::look(),
             hooked,
         })
@@ -143,7 +146,9 @@ impl Session {
             self.shared.output.stream("stderr", failure::readable(rest, &self.shared.sources));
             return failure;
         }
-        self.check(code).unwrap_or_else(|| Failure::from_evcxr(error, code))
+        let generated = self.context.last_source().unwrap_or_default();
+        let failure = self.check(code);
+        failure.unwrap_or_else(|| Failure::from_evcxr(error, code, &self.unnamed, &generated, &self.shared.sources))
     }
 
     /// What rustc finds wrong with a cell.
@@ -157,9 +162,11 @@ impl Session {
     /// The cell with the types of its variables; None if it does not compile, or may not.
     fn typed(&mut self, code: &str) -> Option<Changed> {
         let cell = Cell::parse(code);
+        self.unnamed.clear();
         let Some(first) = cell.first_let() else { return Some(Changed::not(code)) };
         let source = self.analysis(&cell.probed(types::probe).code, first)?;
         let types = types::infer(&self.folder, &source, cell.variables()).ok()?;
+        self.unnamed = cell.unnamed(&types);
         Some(cell.with_types(&types))
     }
 

@@ -130,7 +130,9 @@ fn unfinished_character(bytes: &[u8]) -> usize {
 
 /// How a process announces that it ends, at the beginning of a line.
 const LAST_WORDS: [&[u8]; 4] =
-    [b"terminate called ", b"memory allocation of ", b"\x1b]noisebook-crash;", b"fatal runtime error: "];
+    [b"terminate called ", b"memory allocation of ", b"fatal runtime error: ", b"While processing instruction "];
+/// How the signal handler does so (crash.rs).
+const CRASH: &[u8] = b"\x1b]noisebook-crash;";
 /// What the panic hook writes behind a message, and how that ends (failure/panic.rs).
 const FRAMES: &[u8] = b"\n\x1b]noisebook-frames;";
 const END: &[u8] = b"\x07\n";
@@ -142,7 +144,7 @@ fn last_words(bytes: &[u8]) -> Option<usize> {
         text.starts_with(b"thread 'main'") || find(text, FRAMES).is_none()
     });
     let word = lines(bytes).find(|(_, line)| LAST_WORDS.iter().any(|start| line.starts_with(start)));
-    [panic, word.map(|(at, _)| at)].into_iter().flatten().min()
+    [panic, word.map(|(at, _)| at), find(bytes, CRASH)].into_iter().flatten().min()
 }
 
 /// Where the messages of panics begin, with the empty line before each.

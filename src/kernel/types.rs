@@ -13,17 +13,27 @@ pub const ARGUMENTS: &str = "rustc-arguments";
 
 const PROBE: &str = "noisebook_probe";
 
+/// The type of a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    /// As a cell can write it.
+    Named(String),
+    /// It has no name, such as a closure's; as rustc prints it.
+    Unnamed(String),
+    /// rustc does not say it, since the variable is never reached.
+    Unknown,
+}
+
 /// A call that tells the type of a variable.
 pub fn probe(index: usize, name: &str) -> String {
     format!("{PROBE}::<_, {index}>(&{name});")
 }
 
-/// The types of the `count` variables that are probed in `source`, evcxr's code for the analysis of a cell. `None` stands
-/// for a type that has no name, such as a closure's.
+/// The types of the `count` variables that are probed in `source`, evcxr's code for the analysis of a cell.
 ///
 /// # Errors
 /// If the source does not compile.
-pub fn infer(folder: &Path, source: &str, count: usize) -> Result<Vec<Option<String>>> {
+pub fn infer(folder: &Path, source: &str, count: usize) -> Result<Vec<Type>> {
     std::fs::write(folder.join("src/types.rs"), with_probe(source))?;
     let mir = folder.join("types.mir");
     let status = compiler(folder)?
@@ -82,8 +92,8 @@ fn without_outputs(arguments: &[String]) -> Vec<&str> {
 ///     let _12: &noisebook::data::Dataset;
 ///         _11 = noisebook_probe::<Dataset, 0>(copy _12) -> [return: bb3, unwind continue];
 /// ```
-fn read(mir: &str, count: usize) -> Vec<Option<String>> {
-    let mut types = vec![None; count];
+fn read(mir: &str, count: usize) -> Vec<Type> {
+    let mut types = vec![Type::Unknown; count];
     let mut declared = std::collections::HashMap::new();
     for line in mir.lines() {
         if line.starts_with('}') {
@@ -93,8 +103,9 @@ fn read(mir: &str, count: usize) -> Vec<Option<String>> {
             declared.insert(name.trim_start_matches("mut "), kind.trim_end_matches(';'));
         } else if let Some((index, temporary)) = call(line)
             && let Some(slot) = types.get_mut(index)
+            && let Some(kind) = declared.get(temporary).and_then(|kind| kind.strip_prefix('&'))
         {
-            *slot = declared.get(temporary).and_then(|kind| kind.strip_prefix('&')).and_then(nameable);
+            *slot = nameable(kind).map_or_else(|| Type::Unnamed(kind.to_string()), Type::Named);
         }
     }
     types
@@ -171,8 +182,9 @@ mod tests {
             probe(3, "c")
         );
         let types = infer(folder.path(), &source, 4).unwrap();
-        let types: Vec<_> = types.iter().map(Option::as_deref).collect();
-        assert_eq!(types, [Some("i32"), Some("&'static str"), Some("a::B"), None]);
+        let named = ["i32", "&'static str", "a::B"].map(|name| Type::Named(name.to_string()));
+        assert_eq!(types[..3], named);
+        assert!(matches!(&types[3], Type::Unnamed(kind) if kind.starts_with("{closure@")), "{types:?}");
         assert!(infer(folder.path(), "fn f() { let a: u8 = \"x\"; }", 1).is_err());
     }
 }

@@ -22,7 +22,8 @@ pub fn errors(folder: &Path, analysis: &str, code: &str, sources: &Sources) -> R
     std::fs::write(folder.join(FILE), &source)?;
     let output = types::compiler(folder)?
         .arg(FILE)
-        .arg(format!("--emit=metadata={}", folder.join("check.rmeta").display()))
+        // rustc says which calculations are bound to fail only where it goes as far as this.
+        .arg(format!("--emit=mir={}", folder.join("check.mir").display()))
         .stdout(Stdio::null())
         .output()?;
     if output.status.success() {
@@ -117,6 +118,7 @@ mod tests {
             "name.len() as String",
             "None::<u8>?;",
             "n += 1;\nreturn n",
+            "let zero = 0;\n1 / zero",
         ]);
         assert_eq!(said[..2], ["", ""]);
         assert!(
@@ -128,7 +130,8 @@ mod tests {
         assert!(said[4].contains("1 | name.len() as String\n  | ^^^^^^^^^^^^^^^^^^^^"), "{said:#?}");
         assert!(said[5].contains("in a cell\n") && !said[5].contains(ERROR), "{said:#?}");
         assert!(said[6].contains("2 | return n\n") && !said[6].contains(ERROR), "{said:#?}");
+        assert!(said[7].contains("this operation will panic") && said[7].contains("2 | 1 / zero\n"), "{said:#?}");
         // An error in what an earlier cell has defined.
-        assert!(said[7].contains("no field `b`") && said[7].contains("--> cell [4] line 2\n"), "{said:#?}");
+        assert!(said[8].contains("no field `b`") && said[8].contains("--> cell [4] line 2\n"), "{said:#?}");
     }
 }

@@ -55,6 +55,8 @@ struct LastWords<'a> {
     exception: Option<String>,
     /// How many bytes could not be allocated.
     allocation: Option<u64>,
+    /// The cell's library could not be loaded.
+    not_loaded: bool,
     /// All else.
     rest: String,
 }
@@ -74,6 +76,9 @@ pub fn failure(status: &str, words: &str, memory: &Memory, sources: &Sources) ->
 }
 
 fn reason(status: &str, words: &LastWords<'_>, memory: &Memory) -> (String, Option<String>) {
+    if words.not_loaded {
+        return ("the cell could not be loaded: it calls an `extern` function that no library has".to_string(), None);
+    }
     if let Some(code) = status.strip_prefix("exit status: ") {
         return (format!("the cell ended its process: std::process::exit({code}), or a library did so"), None);
     }
@@ -109,7 +114,7 @@ fn reason(status: &str, words: &LastWords<'_>, memory: &Memory) -> (String, Opti
         "SIGILL" => "the cell met an instruction that this processor does not know (SIGILL)".to_string(),
         "SIGFPE" => "the cell made a forbidden calculation, such as a division by zero in C (SIGFPE)".to_string(),
         "SIGABRT" => return abort(words),
-        _ => format!("the process of the cells was ended from outside ({status})"),
+        _ => format!("the process of the cells was ended from outside ({signal})"),
     };
     (text, None)
 }
@@ -145,15 +150,18 @@ impl<'a> LastWords<'a> {
         });
         let exception = cut(&mut rest, "terminate called ", |rest| Some(rest.len()));
         let allocation = cut(&mut rest, "memory allocation of ", |rest| rest.find('\n').map(|end| end + 1));
+        let line = |rest: &str| Some(rest.find('\n').map_or(rest.len(), |end| end + 1));
+        let not_loaded = cut(&mut rest, "While processing instruction ", line).is_some();
         for start in ["thread caused non-unwinding panic", "note: run with `RUST_BACKTRACE", "fatal runtime error: "] {
-            cut(&mut rest, start, |rest| Some(rest.find('\n').map_or(rest.len(), |end| end + 1)));
+            cut(&mut rest, start, line);
         }
         let exception = exception.map(|text| match text.split_once("what():") {
             Some((_, what)) => what.trim().to_string(),
             None => text.lines().next().unwrap_or_default().to_string(),
         });
         let allocation = allocation.and_then(|text| text.split(' ').next()?.parse().ok());
-        Self { panics, crash, exception, allocation, rest: if rest.trim().is_empty() { String::new() } else { rest } }
+        let rest = if rest.trim().is_empty() { String::new() } else { rest };
+        Self { panics, crash, exception, allocation, not_loaded, rest }
     }
 }
 
@@ -183,8 +191,14 @@ mod tests {
     fn each_end_has_its_words() {
         for (status, words, expected) in [
             ("exit status: 3", "", "std::process::exit(3)"),
+            (
+                "exit status: 99",
+                "While processing instruction `Ok(\"LOAD_AND_RUN /a.so f\")`, got error: Message(\"/a.so: \
+                undefined symbol: nope\")\n",
+                "that no library has",
+            ),
             ("signal: 9 (SIGKILL)", "", "memory has run out; this machine has "),
-            ("signal: 15 (SIGTERM)", "", "ended from outside (signal: 15 (SIGTERM))"),
+            ("signal: 15 (SIGTERM)", "", "ended from outside (SIGTERM)"),
             ("signal: 11 (SIGSEGV)", "", "or all of a thread's stack (SIGSEGV)"),
             ("signal: 11 (SIGSEGV)", "\x1b]noisebook-crash;11;stack;1:2 \x07\n", "the stack is used up"),
             ("signal: 11 (SIGSEGV)", "\x1b]noisebook-crash;11;memory;1:2 \x07\n", "unsafe code"),

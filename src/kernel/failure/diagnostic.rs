@@ -13,6 +13,8 @@ const ALTERNATIVES: usize = 3;
 /// One error.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
+    /// `error` or `warning`.
+    level: &'static str,
     pub code: Option<String>,
     pub message: String,
     /// The marks of each cell that it speaks of, that of the error first.
@@ -39,7 +41,7 @@ impl Diagnostic {
     pub fn new(message: &str, code: &str, marks: Vec<Mark>) -> Self {
         let marked = Marked { cell: None, code: code.to_string(), marks };
         let marked = if marked.marks.is_empty() { Vec::new() } else { vec![marked] };
-        Self { code: None, message: message.to_string(), marked, notes: Vec::new() }
+        Self { level: "error", code: None, message: message.to_string(), marked, notes: Vec::new() }
     }
 
     pub fn with_note(mut self, kind: &str, text: &str) -> Self {
@@ -49,15 +51,29 @@ impl Diagnostic {
 
     /// From one line of rustc's output; None if it is no error.
     pub fn from_json(json: &Value, places: &Places<'_>) -> Option<Self> {
-        if json["level"] != "error" {
-            return None;
+        (json["level"] == "error").then(|| Self::read(json, "error", places)).flatten()
+    }
+
+    /// The same for a warning about a value that should not be thrown away.
+    pub fn unused(json: &Value, places: &Places<'_>) -> Option<Self> {
+        let unused = json["code"]["code"] == "unused_must_use" && json["level"] == "warning";
+        let mut warning = unused.then(|| Self::read(json, "warning", places)).flatten()?;
+        warning.code = None;
+        if warning.message.contains("`Result`") {
+            warning.notes.clear();
+            return Some(warning.with_note("help", "put `?` behind it, or an error is not noticed"));
         }
+        warning.notes.retain(|note| !note.contains('\n'));
+        Some(warning)
+    }
+
+    fn read(json: &Value, level: &'static str, places: &Places<'_>) -> Option<Self> {
         let message = json["message"].as_str()?;
         if message.starts_with("aborting due to") {
             return None;
         }
         let code = json["code"]["code"].as_str().map(str::to_string);
-        let mut diagnostic = Self { code, message: words::mend(message), marked: Vec::new(), notes: Vec::new() };
+        let mut diagnostic = Self { level, code, message: words::mend(message), marked: Vec::new(), notes: Vec::new() };
         for span in spans(json) {
             if let Some((spot, mark)) = places.mark(span) {
                 diagnostic.mark(spot, mark);
@@ -69,7 +85,13 @@ impl Diagnostic {
         let children = json["children"].as_array().into_iter().flatten();
         let notes = children.filter_map(|child| note(child, places, &said));
         diagnostic.notes = notes.take(NOTES).collect();
-        Some(diagnostic)
+        match words::way_out(diagnostic.code.as_deref(), message) {
+            // What shows the corrected line says more.
+            Some(way) if !diagnostic.notes.iter().any(|note| note.contains('\n')) => {
+                Some(diagnostic.with_note("help", &way))
+            }
+            _ => Some(diagnostic),
+        }
     }
 
     /// Whether it points into this cell, and not only into earlier ones.
@@ -96,7 +118,7 @@ impl Diagnostic {
 
     /// The error as the front end shows it.
     pub fn text(&self) -> String {
-        let name = self.code.as_ref().map_or_else(|| "error".to_string(), |code| format!("error[{code}]"));
+        let name = self.code.as_ref().map_or_else(|| self.level.to_string(), |code| format!("{}[{code}]", self.level));
         let mut text = look::headline(&name, &self.message);
         for Marked { cell, code, marks } in &self.marked {
             text.push('\n');
@@ -155,6 +177,8 @@ fn label(span: &Value) -> String {
 /// A note or a help, unless what is `said` already says it.
 fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<String> {
     let (level, message) = (child["level"].as_str()?, child["message"].as_str()?);
+    // Where a variable of an earlier cell should change, its `let` is not there to be corrected.
+    let elsewhere = message == "consider changing this to be mutable";
     if words::is_noise(message) || said.iter().any(|said| said == message) {
         return None;
     }
@@ -163,6 +187,9 @@ fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<String> {
         spans(child).iter().filter_map(|span| Some((span, span["suggested_replacement"].as_str()?))).collect();
     if let Some(shown) = corrected(&replaced, places) {
         return Some(format!("{}\n{shown}", look::note(level, &text)));
+    }
+    if elsewhere {
+        return None;
     }
     let mut suggested: Vec<&str> = replaced.iter().map(|(_, text)| text.trim()).collect();
     suggested.retain(|suggested| !suggested.is_empty() && !text.contains(suggested));

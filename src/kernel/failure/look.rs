@@ -45,12 +45,14 @@ impl Mark {
 
 /// The first line of a traceback.
 pub fn headline(name: &str, text: &str) -> String {
-    format!("{RED}{name}{PLAIN}: {BOLD}{}{PLAIN}", printable(text))
+    let color = if name == "warning" { BLUE } else { RED };
+    format!("{color}{name}{PLAIN}: {BOLD}{}{PLAIN}", printable(text))
 }
 
 /// A way out, or what else is to be said.
 pub fn note(kind: &str, text: &str) -> String {
-    format!("  = {BOLD}{kind}{PLAIN}: {}", printable(text).replace('\n', "\n    "))
+    let indent = " ".repeat(kind.len() + 6);
+    format!("  = {BOLD}{kind}{PLAIN}: {}", printable(text).replace('\n', &format!("\n{indent}")))
 }
 
 /// Which place in which cell.

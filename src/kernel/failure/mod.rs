@@ -26,6 +26,7 @@ pub use sources::Sources;
 pub use syntax::problem;
 
 use super::interrupts::Interrupted;
+use diagnostic::Places;
 use look::Mark;
 
 pub use death::NAME as PROCESS_ENDED;
@@ -65,16 +66,27 @@ impl Failure {
         Self { name: "CompilationError".to_string(), value: value.unwrap_or_default(), traceback }
     }
 
-    /// From what evcxr says of a cell in which rustc finds nothing wrong. `code` is the cell without its commands.
-    pub fn from_evcxr(error: &evcxr::Error, code: &str) -> Self {
+    /// From what evcxr says of a cell in which rustc finds nothing wrong. `code` is the cell without its commands;
+    /// `unnamed` are its variables whose types have no names, with these types; `generated` is what was compiled last.
+    pub fn from_evcxr(
+        error: &evcxr::Error,
+        code: &str,
+        unnamed: &[(String, String)],
+        generated: &str,
+        sources: &Sources,
+    ) -> Self {
         let text = error.to_string();
-        if let Some(failure) = kept::failure(&text, code) {
+        if let Some(failure) = kept::failure(&text, code, unnamed) {
             return failure;
         }
-        let evcxr::Error::CompilationErrors(errors) = error else { return Self::plain("Error", &text) };
-        let mut diagnostics: Vec<Diagnostic> = errors.iter().map(|error| from_evcxr(error, code)).collect();
-        diagnostics.dedup_by(|later, earlier| later.message == earlier.message);
-        Self::compilation(&diagnostics)
+        let evcxr::Error::CompilationErrors(errors) = error else {
+            return Self::plain("CompilationError", &words::command(&text));
+        };
+        let find = |line, column| sources.locate(generated, line, column);
+        let places = Places { file: "src/lib.rs", find: &find };
+        Self::compilation(
+            &errors.iter().filter_map(|error| Diagnostic::from_json(&error.json, &places)).collect::<Vec<_>>(),
+        )
     }
 
     /// For a command (`:dep`, `!ls`) that failed.
@@ -149,18 +161,6 @@ impl Failure {
     }
 }
 
-/// One of evcxr's errors, which has lines where it stands in the cell as it was written.
-fn from_evcxr(error: &evcxr::CompilationError, code: &str) -> Diagnostic {
-    let marks = error.spanned_messages().iter().filter_map(|message| {
-        let span = message.span?;
-        let end = if span.start_line == span.end_line { span.end_column } else { usize::MAX };
-        Some(Mark::new(span.start_line, span.start_column, end, ""))
-    });
-    let mut diagnostic = Diagnostic::new(&words::mend(&error.message()), code, marks.take(1).collect());
-    diagnostic.code = error.code().map(str::to_string);
-    diagnostic
-}
-
 #[cfg(test)]
 mod tests {
     use super::look::tests::plain;
@@ -178,7 +178,10 @@ mod tests {
         assert_eq!(text(&failure), "Error: levels = 1: a rule");
         let failure = Failure::from_error("x\n+two\n lines\n+cause\n of it\n+cause\n of it\n+root", &sources);
         assert_eq!(failure.value, "two");
-        assert_eq!(text(&failure), "Error: two\nlines\n  = caused by: cause\n    of it\n  = caused by: root");
+        assert_eq!(
+            text(&failure),
+            "Error: two\nlines\n  = caused by: cause\n               of it\n  = caused by: root"
+        );
         let failure = Failure::from_error("x\n+io: not found\n+not found", &sources);
         assert_eq!(text(&failure), "Error: io: not found");
         assert_eq!(Failure::from_error("", &sources).value, "the cell returned an error at a `?`");

@@ -78,12 +78,9 @@ impl<'a> Panic<'a> {
     /// The calls that led to it, the innermost first.
     pub fn calls(&self, sources: &Sources) -> Vec<Spot> {
         let mut calls = sources.stack(&self.frames);
-        // Where the panic itself lies in a cell, its column is known better.
+        // Where the panic itself lies in a cell, its place is known better, as that of the call of a macro.
         if let Some(exact) = self.spot(sources) {
-            if calls.first().is_some_and(|first| (first.cell, first.line) == (exact.cell, exact.line)) {
-                calls.remove(0);
-            }
-            calls.insert(0, exact);
+            calls.splice(..calls.len().min(1), [exact]);
         }
         calls
     }

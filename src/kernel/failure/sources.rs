@@ -4,7 +4,9 @@
 //! far before it, in any order. So a line is found by the text of the whole statement around it.
 
 use super::super::cell::{BEFORE, Changed, start_of_rust};
+use super::super::cell_rustc::MESSAGES;
 use super::super::lock;
+use super::diagnostic::{Diagnostic, Places};
 use super::frames;
 use ra_ap_syntax::ast::{self, AstNode};
 use ra_ap_syntax::{Edition, SourceFile};
@@ -75,9 +77,9 @@ impl Sources {
         lock(&self.state).at_hand = Some(Arc::new(Written::new(number, cell.clone())));
     }
 
-    /// A library begins to run, whose source has not been overwritten yet.
-    pub fn begun(&self, library: &Path) {
-        let Some(number) = number(library) else { return };
+    /// A library begins to run, whose source has not been overwritten yet. Gives rustc's warnings that a reader should see.
+    pub fn begun(&self, library: &Path) -> Vec<Diagnostic> {
+        let Some(number) = number(library) else { return Vec::new() };
         let folder = library.ancestors().nth(4).unwrap_or(library);
         let source = std::fs::read_to_string(folder.join("src/lib.rs")).unwrap_or_default().into();
         let mut state = lock(&self.state);
@@ -85,10 +87,23 @@ impl Sources {
         // A second build for the same cell replaces the first.
         state.cells.extend(cell.clone());
         state.cells.dedup_by(|later, earlier| Arc::ptr_eq(later, earlier));
-        state.builds.push_back(Build { number, library: library.to_path_buf(), source, cell });
+        let library = library.to_path_buf();
+        state.builds.push_back(Build { number, library, source: Arc::clone(&source), cell });
         if state.builds.len() > BUILDS {
             state.builds.pop_front();
         }
+        drop(state);
+        let said = std::fs::read_to_string(folder.join(MESSAGES)).unwrap_or_default();
+        self.unused(&said, &source)
+    }
+
+    /// What the cell at hand throws away though it should not: an error, for instance.
+    fn unused(&self, said: &str, source: &str) -> Vec<Diagnostic> {
+        let find = |line, column| self.locate(source, line, column);
+        let places = Places { file: "src/lib.rs", find: &find };
+        let lines = said.lines().filter(|line| line.contains("\"unused_must_use\""));
+        let warnings = lines.filter_map(|line| Diagnostic::unused(&serde_json::from_str(line).ok()?, &places));
+        warnings.filter(|warning| warning.is_here() && warning.place().is_some()).collect()
     }
 
     /// The cell is done with, and what runs from now on is none.
@@ -138,6 +153,13 @@ impl State {
     fn locate(&self, source: &str, first: Option<&Arc<Written>>, line: usize, column: usize) -> Option<Spot> {
         let lines: Vec<&str> = source.lines().collect();
         let line = line.checked_sub(1)?;
+        // For rustc the cell's value begins with the bracket before it.
+        let (line, column) = if lines.get(line).is_some_and(|text| opens_value(text)) {
+            let value = lines.get(line + 1)?;
+            (line + 1, value.chars().take_while(|c| c.is_whitespace()).count() + 1)
+        } else {
+            (line, column)
+        };
         let cells = first.into_iter().chain(self.cells.iter().rev());
         cells.into_iter().find_map(|written| {
             let (at, column) = written.locate(&lines, line, column)?;
@@ -164,12 +186,18 @@ impl Written {
             Some((statement, start))
         })?;
         // The same statement may stand in the cell several times; the generated source keeps their order.
-        let same: Vec<_> = self.statements.iter().filter(|other| other.text == statement.text).collect();
+        let same = self.statements.iter().filter(|other| other.text.lines().eq(statement.text.lines()));
+        let same: Vec<_> = same.collect();
         let earlier = (0..start).filter(|at| stands_at(&statement.text, lines, *at)).count();
         let statement = same.get(earlier).or(same.last())?;
         let column = if start == line { column + statement.column } else { column };
         Some((statement.line + line - start, column))
     }
+}
+
+/// What evcxr puts before a cell's value to show it.
+fn opens_value(line: &str) -> bool {
+    line == "(" || line == "{ let r = &(" || line.starts_with("evcxr_send_text_plain(&format!(")
 }
 
 fn stands_at(text: &str, lines: &[&str], start: usize) -> bool {
@@ -209,6 +237,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::kernel::cell::Cell;
+    use crate::kernel::types::Type;
 
     fn spot(sources: &Sources, source: &str, line: usize, column: usize) -> Option<(Option<u64>, usize, usize)> {
         sources.locate(source, line, column).map(|spot| (spot.cell, spot.line, spot.column))
@@ -220,16 +249,18 @@ mod tests {
         let earlier = "fn g() {\n    h()\n}\nlet a = 1;";
         sources.at_hand(3, &Changed::not(earlier));
         sources.begun(Path::new("/none/target/triple/debug/libcode_7.so"));
-        let cell = "// first\nlet b = 2; a.f();\na.f();\nmatch b {\n    _ => {}\n}\nb";
-        sources.at_hand(4, &Cell::parse(cell).with_types(&[Some("u8".into())]));
+        let cell = "// first\nlet b = 2; a.f();\na.f();\nmatch b {\n    _ => {}\n}\n a.f()";
+        sources.at_hand(4, &Cell::parse(cell).with_types(&[Type::Named("u8".into())]));
         let source = "use x;\nfn g() {\n    h()\n}\nfn run() {\n// first\nlet b: u8 = 2; \na.f();\na.f();\n\
-                      match b {\n    _ => {}\n}\nshow(\nb\n)\n}";
+                      match b {\n    _ => {}\n}\n \n(\na.f()\n)\n}";
         assert_eq!(spot(&sources, source, 3, 5), Some((Some(3), 2, 5)));
         assert_eq!(spot(&sources, source, 7, 13), Some((None, 2, 9)));
         assert_eq!(spot(&sources, source, 8, 3), Some((None, 2, 14)));
         assert_eq!(spot(&sources, source, 9, 3), Some((None, 3, 3)));
         assert_eq!(spot(&sources, source, 11, 10), Some((None, 5, 10)));
-        assert_eq!(spot(&sources, source, 14, 1), Some((None, 7, 1)));
+        for (line, column) in [(14, 1), (15, 1)] {
+            assert_eq!(spot(&sources, source, line, column), Some((None, 7, 2)));
+        }
         assert_eq!(spot(&sources, source, 5, 1), None);
         assert_eq!(spot(&sources, source, 99, 1), None);
         sources.done();

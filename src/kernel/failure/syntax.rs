@@ -13,11 +13,15 @@ type Open = Vec<(char, usize)>;
 pub fn problem(code: &str) -> Option<Diagnostic> {
     let parsed = SourceFile::parse(code, Edition::Edition2024);
     let mut open = Open::new();
+    let mut long = None;
     for token in parsed.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token()) {
         let at = usize::from(token.text_range().start());
         let text = token.text();
-        if let Some(problem) = endless(token.kind(), text, at, code) {
-            return Some(problem);
+        if let Some((what, end)) = endless(token.kind(), text) {
+            return Some(without_end(what, &end, at, long, code));
+        }
+        if token.kind() == SyntaxKind::STRING && text.contains('\n') {
+            long = long.or(Some(at));
         }
         // A token of the parser may be one of several characters, such as `)` and `{` never are.
         let Some(bracket) = text.chars().next().filter(|_| text.len() == 1) else { continue };
@@ -60,26 +64,35 @@ fn missing(bracket: char) -> String {
     format!("a `{}` is missing", closing(bracket))
 }
 
-/// A text or a comment that the cell's end ends.
-fn endless(kind: SyntaxKind, text: &str, at: usize, code: &str) -> Option<Diagnostic> {
-    let (what, end) = match kind {
+/// What is a text or a comment that only the cell's end ends, and how it should end.
+fn endless(kind: SyntaxKind, text: &str) -> Option<(&'static str, String)> {
+    match kind {
         SyntaxKind::STRING | SyntaxKind::BYTE_STRING | SyntaxKind::C_STRING => {
             let (prefix, content) = text.split_once('"')?;
-            let hashes = prefix.matches('#').count();
-            let raw = prefix.contains('r');
-            let end = format!("\"{}", "#".repeat(hashes));
-            let closed = if raw { content.contains(&end) } else { ends_unescaped(content) };
-            (!closed).then_some(("text", end))?
+            let end = format!("\"{}", "#".repeat(prefix.matches('#').count()));
+            let closed = if prefix.contains('r') { content.contains(&end) } else { ends_unescaped(content) };
+            (!closed).then_some(("text", end))
         }
         SyntaxKind::COMMENT if text.starts_with("/*") => {
-            let depth = text.matches("/*").count();
-            (depth > text.matches("*/").count()).then(|| ("comment", "*/".to_string()))?
+            (text.matches("/*").count() > text.matches("*/").count()).then(|| ("comment", "*/".to_string()))
         }
-        _ => return None,
-    };
-    let message = format!("this {what} never ends");
-    let help = format!("a `{end}` is missing");
-    Some(Diagnostic::new(&message, code, vec![mark(code, at, 1)]).with_note("help", &help))
+        _ => None,
+    }
+}
+
+/// `long` is where the first text begins that has several lines: if its quote is missing, all further quotes begin where
+/// they should end.
+fn without_end(what: &str, end: &str, at: usize, long: Option<usize>, code: &str) -> Diagnostic {
+    let mut marks = vec![mark(code, at, 1)];
+    if let Some(long) = long.filter(|_| what == "text") {
+        marks[0].label = "this one never ends".to_string();
+        marks[0].kind = Kind::Secondary;
+        let mut first = mark(code, long, 1);
+        first.label = "this one has several lines".to_string();
+        marks.insert(0, first);
+    }
+    let message = if marks.len() > 1 { "a text never ends".to_string() } else { format!("this {what} never ends") };
+    Diagnostic::new(&message, code, marks).with_note("help", &format!("a `{end}` is missing"))
 }
 
 /// Whether a quote ends what follows a quote.

@@ -6,7 +6,7 @@ pub const ERROR: &str = "CellError";
 
 /// Notes that explain rustc, or the code around the cell.
 pub fn is_noise(note: &str) -> bool {
-    const BEGINNINGS: [&str; 12] = [
+    const BEGINNINGS: [&str; 16] = [
         "`#[",
         "for more information",
         "the full name for the type",
@@ -19,23 +19,46 @@ pub fn is_noise(note: &str) -> bool {
         "the following other types implement",
         "if you don't know the size",
         "this is an associated function",
+        "the matched value is of type",
+        "the nightly-only",
+        "function requires argument type",
+        "consider labeling this block",
     ];
-    BEGINNINGS.iter().any(|start| note.starts_with(start)) || note.contains(ERROR)
+    BEGINNINGS.iter().any(|start| note.starts_with(start)) || note.ends_with("defined here") || note.contains(ERROR)
 }
 
 /// The same in the words of a notebook.
 pub fn mend(text: &str) -> String {
-    if let Some(name) = between(text, "if you wanted to use a crate named `", "`") {
+    let missing = ["if you wanted to use a crate named `", "you might be missing a crate named `"];
+    if let Some(name) = missing.iter().find_map(|start| between(text, start, "`")) {
         return format!("to use a crate named `{name}`, begin the cell with `:dep {name} = \"*\"`, or name a version");
     }
     let result = format!("Result<(), {ERROR}>");
     let replaced = [
         (" in an async function that returns `Result`".to_string(), " in a cell"),
         (" in a function that returns `Result`".to_string(), " in a cell"),
+        ("the current function".to_string(), "the cell"),
         (format!("an error compatible with `{result}`"), "an error"),
         (format!("expected `{result}`, found "), "a cell's `return` takes no value, found "),
     ];
     replaced.iter().fold(text.to_string(), |text, (from, to)| text.replace(from, to))
+}
+
+/// A way out that rustc does not see.
+pub fn way_out(code: Option<&str>, message: &str) -> Option<String> {
+    if message.starts_with("the trait bound `!: ") {
+        return Some("the type is not known here: say it, as in `let x: f64 = ...`".to_string());
+    }
+    if message.starts_with("`?` couldn't convert the error") && message.contains("Display` is not satisfied") {
+        let way = "let the error implement `Display`, or write `.map_err(|error| format!(\"{error:?}\"))?`";
+        return Some(way.to_string());
+    }
+    let name = match code {
+        Some("E0596" | "E0594" | "E0384") => between(message, "`", "`")?,
+        _ => return None,
+    };
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    plain.then(|| format!("`let mut {name} = {name};` lets `{name}` change from then on"))
 }
 
 /// What evcxr says of a command that failed.
@@ -74,11 +97,21 @@ mod tests {
 
     #[test]
     fn crates_are_dependencies_of_a_cell() {
-        let text = "if you wanted to use a crate named `image`, use `cargo add image` to add it to your `Cargo.toml`";
-        assert_eq!(
-            mend(text),
-            "to use a crate named `image`, begin the cell with `:dep image = \"*\"`, or name a version"
-        );
+        let way = "to use a crate named `image`, begin the cell with `:dep image = \"*\"`, or name a version";
+        for text in [
+            "if you wanted to use a crate named `image`, use `cargo add image` to add it to your `Cargo.toml`",
+            "you might be missing a crate named `image`",
+        ] {
+            assert_eq!(mend(text), way);
+        }
+    }
+
+    #[test]
+    fn ways_out() {
+        let immutable = "cannot borrow `kept` as mutable, as it is not declared as mutable";
+        assert!(way_out(Some("E0596"), immutable).is_some_and(|way| way.contains("`let mut kept = kept;`")));
+        assert_eq!(way_out(Some("E0596"), "cannot borrow `*a.b()` as mutable"), None);
+        assert_eq!(way_out(Some("E0425"), immutable), None);
     }
 
     #[test]

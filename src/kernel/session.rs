@@ -186,6 +186,7 @@ fn places(error: &CompilationError) -> impl Iterator<Item = (usize, usize)> {
 /// What evcxr's commands say (`:vars`, `:help`); values of cells do not come this way.
 fn show_commands(output: &Output, outputs: EvalOutputs) {
     let mut contents: Vec<_> = outputs.content_by_mime_type.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+    contents.iter_mut().for_each(|(_, text)| *text = types::short(text));
     contents.sort();
     if !contents.is_empty() {
         output.bundle(MessageKind::ExecuteResult, contents);

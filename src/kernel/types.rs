@@ -126,6 +126,12 @@ fn nameable(kind: &str) -> Option<String> {
     Some(named.replace("'_", "'static"))
 }
 
+/// A text in which types appear, with those names alone that every cell knows.
+pub fn short(text: &str) -> String {
+    let known = ["std::vec::", "std::string::", "std::option::", "std::result::", "std::boxed::"];
+    known.iter().fold(text.to_string(), |text, module| text.replace(module, ""))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

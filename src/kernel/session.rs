@@ -131,6 +131,7 @@ impl Session {
 
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.shared.link.forget_interrupts();
         self.shared.interrupts.begin();
@@ -145,6 +146,17 @@ impl Session {
             let after: BTreeSet<String> = self.variables().collect();
             failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>())
         })
+    }
+
+    /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell.
+    fn remove_loaded_cells(&self) {
+        let Ok(targets) = self.folder.join("target").read_dir() else { return };
+        let folders = targets.flatten().filter_map(|target| target.path().join("debug").read_dir().ok());
+        for file in folders.flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with("libcode_") {
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
     }
 
     fn variables(&self) -> impl Iterator<Item = String> {

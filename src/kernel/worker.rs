@@ -96,7 +96,7 @@ impl Worker {
         self.replies.publisher.status(&request.header, "idle");
         for request in aborted {
             self.replies.publisher.status(&request.header, "busy");
-            self.replies.send(&request, "execute_reply", json!({ "status": "aborted", "execution_count": self.count }));
+            self.replies.send(&request, "execute_reply", json!({ "status": "aborted" }));
             self.replies.publisher.status(&request.header, "idle");
         }
     }

@@ -156,8 +156,11 @@ impl Answering {
         }
         let process = self.process.as_mut()?;
         self.count += 1;
-        let before = lock(&self.notebook).source();
-        let question = json!({ "id": self.count, "what": what, "before": before, "code": code, "at": at });
+        let notebook = lock(&self.notebook).clone();
+        let question = json!({
+            "id": self.count, "what": what, "code": code, "at": at,
+            "before": notebook.source(), "dependencies": notebook.dependencies(),
+        });
         if writeln!(process.questions, "{question}").is_err() {
             self.process = None;
             return None;

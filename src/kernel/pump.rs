@@ -191,13 +191,15 @@ impl Pump {
     }
 
     fn read_err(&mut self) {
-        // As above. What a pipe holds at one moment, before a control line say, is less than this.
+        // As in `read_out`. What a pipe holds at one moment, before a control line say, is less than this.
         for _ in 0..64 {
             let Some(bytes) = self.process.as_mut().and_then(|process| process.err.read()) else { break };
             if !self.out.is_empty() {
                 self.show_out();
             }
             self.err.push(&bytes);
+            let text = self.err.take(false);
+            self.shared.output.stream("stderr", text);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::cell::Changed;
 use super::interrupts::Interrupted;
 use evcxr::CompilationError;
+use serde_json::{Value, json};
 
 /// The name of an interrupt's error.
 pub const INTERRUPTED: &str = "Interrupted";
@@ -11,6 +12,8 @@ const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[1;34m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
+/// In bytes.
+const LONGEST: usize = 100_000;
 
 /// Why a cell failed.
 #[derive(Debug)]
@@ -26,6 +29,13 @@ impl Failure {
         let text = text.trim_end();
         let value = text.lines().next().unwrap_or_default().to_string();
         Self { name: name.to_string(), value, traceback: vec![headline(name, text)] }
+    }
+
+    /// The content of an `error` message. Nobody reads a million letters.
+    pub fn content(self) -> Value {
+        let Self { name, value, traceback } = self;
+        let traceback: Vec<_> = traceback.into_iter().map(shortened).collect();
+        json!({ "ename": name, "evalue": shortened(value), "traceback": traceback })
     }
 
     /// From what evcxr says.
@@ -110,6 +120,14 @@ fn headline(name: &str, text: &str) -> String {
     format!("{RED}{name}{PLAIN}: {BOLD}{text}{PLAIN}")
 }
 
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_string()
 }
@@ -172,6 +190,14 @@ mod tests {
         assert_eq!((failure.name.as_str(), failure.value.as_str()), ("Panic", "index out of bounds"));
         let expected = "Panic: index out of bounds\n  --> cell line 3\n  |\n3 |     v[3]; v[4]\n  |            ^ ";
         assert_eq!(plain(&failure), expected);
+    }
+
+    #[test]
+    fn a_message_without_end_is_cut() {
+        let content = Failure::plain("Error", &"é".repeat(LONGEST)).content();
+        let value = content["evalue"].as_str().map(str::len);
+        assert!(value.is_some_and(|length| length <= LONGEST + 3), "{value:?}");
+        assert!(content.to_string().len() < 3 * LONGEST);
     }
 
     #[test]

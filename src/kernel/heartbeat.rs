@@ -1,12 +1,17 @@
 //! The heartbeat channel: says what it hears.
 
+use super::{channels, log};
+
 /// Starts the thread, which lives as long as the kernel.
 pub fn start(socket: zmq::Socket) {
     std::thread::spawn(move || {
-        while let Ok(beat) = socket.recv_multipart(0) {
-            if socket.send_multipart(beat, 0).is_err() {
-                break;
+        let serve = || -> zmq::Result<()> {
+            loop {
+                socket.send_multipart(channels::receive(&socket)?, 0)?;
             }
+        };
+        if let Err(error) = serve() {
+            log::line(format_args!("the heartbeat channel failed: {error}"));
         }
     });
 }

@@ -8,7 +8,7 @@ use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
 use super::warm::Warm;
-use super::{Result, lock, types};
+use super::{Result, lock, log, types};
 use evcxr::{CommandContext, CompilationError, EvalContext, EvalContextOutputs, EvalOutputs};
 use noisebook::show::frame::MessageKind;
 use std::collections::BTreeSet;
@@ -208,8 +208,8 @@ fn show_commands(output: &Output, outputs: EvalOutputs) {
 /// evcxr waits until its own channels are read. The pump leaves nothing for them but what it cannot know.
 fn drain(outputs: EvalContextOutputs) {
     let EvalContextOutputs { stdout, stderr } = outputs;
-    std::thread::spawn(move || stdout.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
-    std::thread::spawn(move || stderr.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
+    std::thread::spawn(move || stdout.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
+    std::thread::spawn(move || stderr.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
 }
 
 /// Compiles everything that sessions clone, in the template's folder. Takes minutes the first time.

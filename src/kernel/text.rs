@@ -7,6 +7,8 @@ pub const GATHER: Duration = Duration::from_millis(25);
 /// How long the text of a panic waits for the cell to end by it.
 const HOLD_PANIC: Duration = Duration::from_secs(3);
 const LARGE: usize = 32 * 1024;
+/// How much of it is held. More is shown, and belongs to the flood that it is.
+const LARGEST_PANIC: usize = 256 * 1024;
 
 /// Text that was read and not shown yet.
 #[derive(Default)]
@@ -47,18 +49,14 @@ impl Text {
         self.since = None;
         String::from_utf8_lossy(&std::mem::take(&mut self.bytes)).into_owned()
     }
-
-    /// Splits off what begins with the first or the last panic's message.
-    fn split_panic(&mut self, last: bool) -> Option<Self> {
-        let at = find_panic(&self.bytes, last)?;
-        Some(Self { bytes: self.bytes.split_off(at), since: self.since })
-    }
 }
 
 /// Standard error: as text, but a panic's message is held back until it is known whether the cell ended by it.
 #[derive(Default)]
 pub struct ErrorText {
     text: Text,
+    /// How much of the text was a panic that was held.
+    released: usize,
     panic: Text,
     /// A panic that was held so long that it was shown; the traceback needs it still.
     shown_panic: String,
@@ -68,12 +66,27 @@ impl ErrorText {
     pub fn push(&mut self, bytes: &[u8]) {
         if self.panic.is_empty() {
             self.text.push(bytes);
-            if let Some(panic) = self.text.split_panic(false) {
-                self.panic = Text { since: Some(Instant::now()), ..panic };
+            if let Some(at) = find_panic(&self.text.bytes[self.released..], false) {
+                let panic = self.text.bytes.split_off(self.released + at);
+                self.panic = Text { bytes: panic, since: Some(Instant::now()) };
             }
         } else {
             self.panic.push(bytes);
+            if self.panic.bytes.len() > LARGEST_PANIC {
+                self.release_panic();
+            }
         }
+    }
+
+    /// Panics that were caught come before the last one, and are text.
+    fn release_panic(&mut self) {
+        let mut shown = std::mem::take(&mut self.panic);
+        match find_panic(&shown.bytes, true).filter(|at| shown.bytes.len() - at <= LARGEST_PANIC) {
+            Some(at) => self.panic = Text { bytes: shown.bytes.split_off(at), since: shown.since },
+            None => self.shown_panic = String::from_utf8_lossy(&shown.bytes[..LARGEST_PANIC]).into_owned(),
+        }
+        self.text.push(&shown.bytes);
+        self.released = self.text.bytes.len();
     }
 
     pub fn has_text(&self) -> bool {
@@ -89,16 +102,23 @@ impl ErrorText {
         if self.panic.since.is_some_and(|since| since.elapsed() >= HOLD_PANIC) {
             let panic = self.panic.take_all();
             self.text.push(panic.as_bytes());
+            self.released = self.text.bytes.len();
             self.shown_panic = panic;
         }
-        if force || self.text.is_due() { self.text.take() } else { String::new() }
+        if !force && !self.text.is_due() {
+            return String::new();
+        }
+        self.released = 0;
+        self.text.take()
     }
 
     /// The cell ended by a panic: its message, and what stood on standard error before it.
     pub fn take_panic(&mut self) -> (String, String) {
-        let last = self.panic.split_panic(true).map(|mut panic| panic.take_all()).unwrap_or_default();
-        self.text.push(&std::mem::take(&mut self.panic.bytes));
-        self.panic.since = None;
+        let mut panic = std::mem::take(&mut self.panic.bytes);
+        let last = find_panic(&panic, true).map(|at| panic.split_off(at)).unwrap_or_default();
+        let last = String::from_utf8_lossy(&last).into_owned();
+        self.text.push(&panic);
+        (self.panic.since, self.released) = (None, 0);
         let shown = std::mem::take(&mut self.shown_panic);
         (self.text.take_all(), if last.is_empty() { shown } else { last })
     }
@@ -108,6 +128,7 @@ impl ErrorText {
         let panic = self.panic.take_all();
         self.text.push(panic.as_bytes());
         self.shown_panic.clear();
+        self.released = 0;
         self.text.take_all()
     }
 }
@@ -154,6 +175,29 @@ mod tests {
         broken.push(b"a\xff\xfeb\xc3");
         assert_eq!(broken.take(), "a\u{fffd}\u{fffd}b");
         assert_eq!(broken.take_all(), "\u{fffd}");
+    }
+
+    #[test]
+    fn panics_without_end_are_text() {
+        let mut stderr = ErrorText::default();
+        let caught = format!("\nthread 'main' (5) panicked at src/lib.rs:3:1:\n{}\n", "x".repeat(1_000));
+        let mut shown = String::new();
+        for _ in 0..2_000 {
+            stderr.push(caught.as_bytes());
+            shown += &stderr.take(true);
+            assert!(stderr.panic.bytes.len() <= LARGEST_PANIC + caught.len());
+        }
+        let (text, panic) = stderr.take_panic();
+        assert_eq!(panic, caught);
+        assert_eq!(shown + &text, caught.repeat(1_999));
+        // One panic with a message without end: the beginning of it is the traceback's.
+        stderr.push(caught.as_bytes());
+        (0..1_000).for_each(|_| stderr.push("é".repeat(1_000).as_bytes()));
+        assert!(stderr.take(true).len() > LARGEST_PANIC);
+        stderr.push(b"more");
+        let (text, panic) = stderr.take_panic();
+        assert_eq!(text, "more");
+        assert!(panic.starts_with(&caught) && panic.len() < LARGEST_PANIC + 4, "{}", panic.len());
     }
 
     #[test]

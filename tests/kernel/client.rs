@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const KEY: &str = "a key for tests";
+pub const KEY: &str = "a key for tests";
 /// The first cell on a machine waits until the build of the cells is prepared.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
@@ -17,8 +17,11 @@ pub struct Client {
     pub shell: zmq::Socket,
     pub control: zmq::Socket,
     pub heartbeat: zmq::Socket,
+    pub stdin: zmq::Socket,
     iopub: zmq::Socket,
     session: String,
+    context: zmq::Context,
+    ports: Vec<u16>,
     _folder: tempfile::TempDir,
 }
 
@@ -103,16 +106,13 @@ impl Client {
             .arg("-f")
             .arg(&file)
             .stdin(Stdio::null())
+            // A history of its own, not the user's.
+            .env("XDG_DATA_HOME", folder.path())
             .current_dir(folder.path())
             .spawn()
             .unwrap();
         let context = zmq::Context::new();
-        let connect = |kind, port| {
-            let socket = context.socket(kind).unwrap();
-            socket.set_linger(0).unwrap();
-            socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
-            socket
-        };
+        let connect = |kind, port| connect(&context, kind, port);
         let iopub = connect(zmq::SUB, ports[1]);
         iopub.set_subscribe(b"").unwrap();
         let client = Self {
@@ -120,8 +120,11 @@ impl Client {
             shell: connect(zmq::DEALER, ports[0]),
             control: connect(zmq::DEALER, ports[3]),
             heartbeat: connect(zmq::REQ, ports[4]),
+            stdin: connect(zmq::DEALER, ports[2]),
             iopub,
             session: uuid::Uuid::new_v4().to_string(),
+            context,
+            ports,
             _folder: folder,
         };
         client.wait_for_iopub();
@@ -142,11 +145,23 @@ impl Client {
         panic!("the kernel is not heard");
     }
 
+    /// One more connection: 0 is shell, 1 iopub, 2 stdin, 3 control, 4 the heartbeat.
+    pub fn connect(&self, kind: zmq::SocketType, channel: usize) -> zmq::Socket {
+        connect(&self.context, kind, self.ports[channel])
+    }
+
     pub fn send(&self, socket: &zmq::Socket, kind: &str, content: Value) -> String {
         self.send_signed(socket, kind, content, KEY)
     }
 
     pub fn send_signed(&self, socket: &zmq::Socket, kind: &str, content: Value, key: &str) -> String {
+        let (id, frames) = self.frames(kind, content, key);
+        socket.send_multipart(frames, 0).unwrap();
+        id
+    }
+
+    /// The id and the frames of a message.
+    pub fn frames(&self, kind: &str, content: Value, key: &str) -> (String, Vec<Vec<u8>>) {
         let id = uuid::Uuid::new_v4().to_string();
         let header = json!({
             "msg_id": id, "session": self.session, "username": "test", "date": "2026-01-01T00:00:00Z",
@@ -155,8 +170,7 @@ impl Client {
         let parts = [header, json!({}), json!({}), content].map(|part| part.to_string().into_bytes());
         let mut frames = vec![b"<IDS|MSG>".to_vec(), sign(key, &parts).into_bytes()];
         frames.extend(parts);
-        socket.send_multipart(frames, 0).unwrap();
-        id
+        (id, frames)
     }
 
     pub fn send_cell(&self, code: &str) -> String {
@@ -167,6 +181,21 @@ impl Client {
     pub fn execute(&self, code: &str) -> Run {
         let id = self.send_cell(code);
         self.finish(&id)
+    }
+
+    /// Asks on the shell channel for what needs no cell; a second is enough for the answer, whatever else happens.
+    pub fn ask(&self, kind: &str, content: Value) -> Value {
+        let id = self.send(&self.shell, kind, content);
+        let reply = receive(&self.shell, Duration::from_secs(1)).unwrap_or_else(|| panic!("no reply to {kind}"));
+        assert_eq!((reply.kind(), &reply.parent["msg_id"]), (kind.replace("request", "reply").as_str(), &json!(id)));
+        reply.content
+    }
+
+    /// Runs a cell that a front end asks for in an unusual way.
+    pub fn execute_with(&self, content: Value) -> Run {
+        let mut whole = cell("");
+        whole.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        self.finish(&self.send(&self.shell, "execute_request", whole))
     }
 
     /// Waits for the reply to a request of the shell channel, and for the kernel to be idle again.
@@ -224,6 +253,13 @@ impl Drop for Client {
 
 pub fn cell(code: &str) -> Value {
     json!({ "code": code, "silent": false, "store_history": true, "allow_stdin": false, "stop_on_error": true })
+}
+
+fn connect(context: &zmq::Context, kind: zmq::SocketType, port: u16) -> zmq::Socket {
+    let socket = context.socket(kind).unwrap();
+    socket.set_linger(0).unwrap();
+    socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
+    socket
 }
 
 /// The next message on a socket, its signature checked.

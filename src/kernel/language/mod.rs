@@ -10,7 +10,7 @@ mod process;
 use super::message::Message;
 use super::notebook::Notebook;
 use super::shell::Replies;
-use super::{Result, environment, lock};
+use super::{Result, environment, lock, log};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
@@ -66,7 +66,7 @@ struct Process {
 
 impl Answering {
     fn run(mut self, requests: &Receiver<Message>) {
-        self.process = self.start().map_err(|error| eprintln!("noisebook: no completion: {error}")).ok();
+        self.process = self.start().map_err(|error| log::line(format_args!("no completion: {error}"))).ok();
         while let Ok(request) = requests.recv() {
             self.replies.publisher.status(&request.header, "busy");
             let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();

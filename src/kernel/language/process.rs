@@ -1,8 +1,8 @@
 //! The process that holds rust-analyzer: a question a line comes in, an answer a line goes out.
 
-use crate::kernel::Result;
 use crate::kernel::clone::clone_build;
 use crate::kernel::warm::Warm;
+use crate::kernel::{Result, log};
 use evcxr::{CommandContext, EvalContext};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ fn add(context: &mut CommandContext, dependencies: &Value, added: &mut Vec<Strin
         .map_err(|error| error.to_string())
         .and_then(|()| context.execute(&new.join("\n")).map(drop).map_err(|error| error.to_string()))
     {
-        eprintln!("noisebook: no completion for {}: {error}", new.join(", "));
+        log::line(format_args!("no completion for {}: {error}", new.join(", ")));
     }
     added.extend(new);
 }

@@ -2,6 +2,15 @@
 
 mod kernel;
 
+/// What cells and kernel say to each other. Taken from the library it would bring libtorch along, which takes a quarter
+/// of a second to load, and without which not even `noisebook doctor` would start.
+mod show {
+    #[allow(dead_code, reason = "the half that sends is the library's")]
+    pub mod frame;
+    #[allow(dead_code, reason = "as above")]
+    mod message;
+}
+
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;

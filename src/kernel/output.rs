@@ -3,7 +3,7 @@
 use super::lock;
 use super::message::{Author, Message};
 use super::wire::Signer;
-use noisebook::show::frame::{self, MessageKind};
+use crate::show::frame::{self, MessageKind};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
 

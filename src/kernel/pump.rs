@@ -5,7 +5,7 @@ use super::lock;
 use super::output::Output;
 use super::splitter::{Control, Piece, Splitter};
 use super::text::{ErrorText, GATHER, Text};
-use noisebook::show::frame::{FrameId, Message, MessageKind, Reassembler};
+use crate::show::frame::{FrameId, Message, MessageKind, Reassembler};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};

@@ -6,12 +6,14 @@
 //! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
 //! - `warm`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `doctor`: `noisebook doctor`, which looks at all that the kernel needs.
 
 mod cell_rustc;
 pub mod child;
 mod clone;
 mod connection;
 mod control;
+pub mod doctor;
 mod environment;
 mod failure;
 mod heartbeat;

@@ -58,6 +58,11 @@ impl Warm {
         &self.root
     }
 
+    /// What a compiled dependency depends on besides its source, as `ready` holds it.
+    pub fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
     /// The crate that cells depend on.
     pub fn crate_folder(&self) -> PathBuf {
         self.root.join("crate")
@@ -223,7 +228,7 @@ impl SessionFolder {
 }
 
 /// The sessions of a prepared build, and the processes that they belong to.
-fn sessions(build: &Path) -> impl Iterator<Item = (PathBuf, i32)> + use<> {
+pub fn sessions(build: &Path) -> impl Iterator<Item = (PathBuf, i32)> + use<> {
     fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().filter_map(|entry| {
         let pid = entry.file_name().to_str()?.split('-').next()?.parse().ok()?;
         Some((entry.path(), pid))
@@ -288,7 +293,8 @@ fn rustc(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn is_running(pid: i32) -> bool {
+/// Whether there is such a process.
+pub fn is_running(pid: i32) -> bool {
     // SAFETY: signal 0 only asks.
     unsafe { libc::kill(pid, 0) == 0 }
 }

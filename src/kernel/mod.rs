@@ -11,6 +11,7 @@
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
 //!   completion and inspection.
 //! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `doctor`: `noisebook doctor`, which looks at all that the kernel needs.
 
 mod builds;
 mod cell;
@@ -21,6 +22,7 @@ mod clone;
 mod completeness;
 mod connection;
 mod control;
+pub mod doctor;
 mod environment;
 mod expressions;
 mod failure;

@@ -1,6 +1,6 @@
 //! Cells that ask for documentation: front ends show the answer as a page, beside the notebook or below the cell.
 
-use noisebook::show::frame;
+use crate::show::frame;
 use serde_json::{Value, json};
 
 /// evcxr's commands whose answer is to be read, and is no value.

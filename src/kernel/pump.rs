@@ -6,7 +6,7 @@ use super::output::Output;
 use super::splitter::{Control, Piece, Splitter};
 use super::text::{ErrorText, GATHER, Text};
 use super::{lock, log};
-use noisebook::show::frame::{FrameId, Message, MessageKind, Reassembler};
+use crate::show::frame::{FrameId, Message, MessageKind, Reassembler};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};

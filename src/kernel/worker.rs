@@ -54,11 +54,15 @@ impl Worker {
     }
 
     fn start(&self, folder: &SessionFolder) -> Started {
+        // evcxr begins with a cell of its own, whose value nobody asked for.
+        self.shared.output.hold_value();
         let start = || -> Result<Session> {
             self.warm.fill(folder.path())?;
             Session::start(self.shared.clone(), folder.path(), &self.warm)
         };
-        start().map_err(|error| {
+        let session = start();
+        self.shared.output.take_value();
+        session.map_err(|error| {
             log::line(format_args!("cells cannot be run: {error}"));
             error.to_string()
         })

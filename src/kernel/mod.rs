@@ -105,6 +105,7 @@ impl Kernel {
 pub unsafe fn run(connection_file: &Path) -> Result<()> {
     let connection = Connection::read(connection_file)?;
     ignore_ctrl_c();
+    log_panics();
     // SAFETY: the caller's promise.
     unsafe {
         deepen_stacks();
@@ -228,6 +229,7 @@ pub unsafe fn prepare() -> Result<()> {
 /// No other thread may run yet: the environment is changed.
 pub unsafe fn language(folder: &Path) -> Result<()> {
     ignore_ctrl_c();
+    log_panics();
     // SAFETY: the caller's promise.
     unsafe { environment::set_up() };
     language::answer_questions(folder)
@@ -263,6 +265,11 @@ unsafe fn deepen_stacks() {
             std::env::remove_var(VARIABLE);
         }
     }
+}
+
+/// A panic, rust-analyzer's say, is a line of the log. What it means for the notebook is told where it is caught.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::line(format_args!("{panic}").to_string().replace('\n', " "))));
 }
 
 /// Front ends ask for an interrupt by message; Ctrl-C in their terminal reaches the whole process group.

@@ -19,6 +19,13 @@ pub fn is_asked_for(code: &str) -> bool {
     lines.peek().is_some() && lines.all(|line| line.split(' ').next().is_some_and(|word| COMMANDS.contains(&word)))
 }
 
+/// The name that a cell asks `:doc` about, and nothing else.
+pub fn name(code: &str) -> Option<&str> {
+    let mut lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let name = lines.next()?.strip_prefix(":doc ")?.trim();
+    lines.next().is_none().then_some(name)
+}
+
 /// The payload of the reply to such a cell.
 pub fn payload(code: &str, mut answer: frame::Message) -> Value {
     if code.contains(":help") {

@@ -116,16 +116,20 @@ impl Session {
     /// The cell with the types of its variables; None if there are none to write, or if it does not compile.
     fn typed(&mut self, code: &str) -> Option<Changed> {
         let cell = Cell::parse(code);
-        let source = self.analysis(&cell.probed(types::probe).code, cell.first_let()?)?;
+        if cell.variables() == 0 {
+            return None;
+        }
+        let source = self.analysis(&cell.probed(types::probe).code)?;
         let types = types::infer(&self.folder, &source, cell.variables()).ok()?;
         Some(cell.with_types(&types))
     }
 
-    /// evcxr's source for the analysis of a cell: it writes that file before it looks for completions at some place.
-    fn analysis(&mut self, code: &str, place: usize) -> Option<String> {
+    /// evcxr's source for the analysis of a cell that has a comment: it writes that file before it looks for completions.
+    fn analysis(&mut self, code: &str) -> Option<String> {
         let file = self.folder.join("src/lib.rs");
         let _ = std::fs::remove_file(&file);
-        let _ = self.context.completions(code, place);
+        // There are none in a comment, which takes no time to find out.
+        let _ = self.context.completions(code, code.find(types::COMMENT)? + 3);
         std::fs::read_to_string(file).ok()
     }
 
@@ -184,7 +188,10 @@ impl Session {
 
     /// What the cells so far have made.
     pub fn notebook(&mut self) -> Notebook {
-        let source = catch_unwind(AssertUnwindSafe(|| self.analysis("0", 0))).ok().flatten().unwrap_or_default();
+        let source = catch_unwind(AssertUnwindSafe(|| self.analysis(&format!("({}0)", types::COMMENT))))
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         let variables = self.context.variables_and_types().map(|(name, kind)| (name.to_string(), kind.to_string()));
         Notebook::new(&source, variables.collect(), self.dependencies.clone())
     }

@@ -13,9 +13,12 @@ pub const ARGUMENTS: &str = "rustc-arguments";
 
 const PROBE: &str = "noisebook_probe";
 
-/// A call that tells the type of a variable.
+/// A place in the code that is known not to be looked at.
+pub const COMMENT: &str = "/*noisebook*/";
+
+/// A call that tells the type of a variable. It begins with a comment.
 pub fn probe(index: usize, name: &str) -> String {
-    format!("{PROBE}::<_, {index}>(&{name});")
+    format!("{COMMENT}{PROBE}::<_, {index}>(&{name});")
 }
 
 /// The types of the `count` variables that are probed in `source`, evcxr's code for the analysis of a cell. `None` stands

@@ -11,6 +11,7 @@ use super::session::Session;
 use super::shell::Replies;
 use super::warm::{SessionFolder, Warm};
 use super::{Result, expressions, lock, log, pager};
+use crate::show::frame::{self, MessageKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -118,6 +119,14 @@ impl Worker {
             let code = request.content.get("code").unwrap_or(&Value::Null);
             return Err(Failure::plain("InvalidRequest", &format!("code = {code}: it must be a text")));
         };
+        if let Some(name) = pager::name(code) {
+            let Some(page) = self.language.document(name) else {
+                return Err(Failure::plain("NotFound", &format!("there is no documentation of `{name}`")));
+            };
+            let mut answer = frame::Message::new(MessageKind::ExecuteResult);
+            answer.data = page;
+            return Ok(json!({ "payload": [pager::payload(code, answer)] }));
+        }
         let session = match session {
             Ok(session) => session,
             Err(reason) => return Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),

@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod interrupts;
 mod language;
+mod sessions;
 mod training;
 
 use client::{Client, cell, receive};

@@ -1,9 +1,11 @@
 """Measure the kernel beside the stock Rust kernel and print a Markdown table.
 
-usage: bench_kernel.py [--rounds N] [STOCK_PROGRAM]
+usage: bench_kernel.py [--rounds N] [--with-crate] [STOCK_PROGRAM]
 
 STOCK_PROGRAM is an evcxr_jupyter; without one, ours alone is measured. Ours is the kernel that Jupyter knows as
 `noisebook`. Each figure that depends on a session's start is the median of N sessions, the others come from one session.
+In ours the crate is always there. In the stock kernel it is with --with-crate only, once: its session then begins with
+a build of six minutes or more.
 """
 
 import argparse
@@ -11,8 +13,6 @@ import contextlib
 import json
 import os
 import platform
-import queue
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,27 +21,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
+from bench_session import PATIENCE, Kernel, session
+
+ROOT = Path(__file__).resolve().parents[1]
 VALUE = "let v = vec![1, 2, 3];\nv"
 LIBRARY = "use noisebook::prelude::*;\nlet digits = Dataset::digits()?;\ndigits"
-CELLS = 20
-PATIENCE = 120.0  # seconds for one cell
-# Without these: the stock kernel does not expect them, and ours ignores them.
-UNWANTED = ("CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTC_WRAPPER", "CARGO_BUILD_JOBS")
-
-
-@dataclass
-class Kernel:
-    """One of the two that are compared."""
-
-    title: str
-    name: str
-    specs: KernelSpecManager
-    ours: bool
-    # A loop that ends at the first interrupt.
-    loop: str = "loop { std::thread::sleep(std::time::Duration::from_millis(10)); }"
+LIBRARY_ROW = "first cell, right then: `use noisebook::prelude::*; let digits = Dataset::digits()?; digits`"
 
 
 @dataclass
@@ -58,159 +45,6 @@ class Row:
         if isinstance(self.values[0], str):
             return self.values[0]
         return f"{statistics.median(self.values):.2f} s"
-
-
-class Session:
-    """A running kernel and a client of it."""
-
-    def __init__(self, kernel):
-        self.kernel = kernel
-        self.folder = tempfile.mkdtemp(prefix="bench-kernel-")  # the stock kernel builds there
-        environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-        environment["TMPDIR"] = self.folder
-        self.manager = KernelManager(kernel_name=kernel.name, kernel_spec_manager=kernel.specs)
-        begin = time.monotonic()
-        self.manager.start_kernel(env=environment, cwd=self.folder, stderr=subprocess.DEVNULL)
-        self.client: BlockingKernelClient = self.manager.client()
-        self.client.start_channels()
-        self.ready = self.wait_until_ready(begin)
-
-    def wait_until_ready(self, begin):
-        """Seconds until the kernel answered and what it broadcasts arrives."""
-        while time.monotonic() - begin < PATIENCE:
-            request = self.client.kernel_info()
-            with contextlib.suppress(queue.Empty):
-                self.reply(request, 0.25)
-                self.idle(request, 0.25)
-                return time.monotonic() - begin
-        raise TimeoutError(f"{self.kernel.title} was not ready in {PATIENCE:.0f} s")
-
-    def reply(self, request, patience):
-        """The reply to a request on the shell channel."""
-        end = time.monotonic() + patience
-        while True:
-            message = self.client.get_shell_msg(timeout=max(0.001, end - time.monotonic()))
-            if message["parent_header"].get("msg_id") == request:
-                return message["content"]
-
-    def idle(self, request, patience):
-        """What was broadcast for a request, until the kernel is idle again."""
-        end, seen = time.monotonic() + patience, []
-        while True:
-            message = self.client.get_iopub_msg(timeout=max(0.001, end - time.monotonic()))
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return seen
-            seen.append(message)
-
-    def cell(self, code):
-        """Seconds that a cell takes, which must not fail."""
-        begin = time.monotonic()
-        request = self.client.execute(code)
-        reply = self.reply(request, PATIENCE)
-        outputs = self.idle(request, PATIENCE)
-        seconds = time.monotonic() - begin
-        # The stock kernel's failures are text on standard error.
-        if reply["status"] != "ok" or any(o["content"].get("name") == "stderr" or o["msg_type"] == "error" for o in outputs):
-            raise RuntimeError(f"{self.kernel.title}: this cell failed:\n{code}\n{outputs}")
-        return seconds
-
-    def cells(self, make):
-        """The median of many cells."""
-        return statistics.median(self.cell(make(i)) for i in range(CELLS))
-
-    def processes(self):
-        """The kernel's process and all below it."""
-        parents = {}
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                with contextlib.suppress(OSError):
-                    status = (folder / "stat").read_text()
-                    parents.setdefault(int(status.rpartition(")")[2].split()[1]), []).append(int(folder.name))
-        found = [self.manager.provisioner.pid]
-        for pid in found:
-            found += parents.get(pid, [])
-        return found
-
-    def memory(self):
-        """MB of the kernel's processes; a page that several use is shared out among them."""
-        total = 0
-        for pid in self.processes():
-            with contextlib.suppress(OSError):
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
-
-    def disk(self):
-        """MB of the session's own files; a file that is also linked elsewhere costs nothing."""
-        folders = [Path(self.folder)]
-        if self.kernel.ours:
-            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-            folders += cache.glob(f"noisebook/kernel/*/sessions/{self.manager.provisioner.pid}-*")
-        names = {}
-        for folder in folders:
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):
-                    status = path.lstat()
-                    names.setdefault((status.st_dev, status.st_ino), []).append(status)
-        own = (found[0].st_blocks for found in names.values() if found[0].st_nlink <= len(found) or path_is_folder(found[0]))
-        return sum(own) * 512 / 1e6
-
-    def interrupt(self, code, variable):
-        """Seconds from an interrupt to the reply, how many interrupts it took, and whether a variable lived on."""
-        request = self.client.execute(code)
-        time.sleep(3.0)  # compiled and running
-        for count in (1, 2):
-            begin = time.monotonic()
-            self.manager.interrupt_kernel()
-            with contextlib.suppress(queue.Empty):
-                self.reply(request, 10.0)
-                seconds = time.monotonic() - begin
-                self.idle(request, PATIENCE)
-                kept = self.is_there(variable)
-                times = "" if count == 1 else ", at the second interrupt"
-                return f"{seconds:.2f} s{times}; earlier variables {'kept' if kept else 'lost'}"
-        return "no reply in 20 s"
-
-    def is_there(self, variable):
-        """Whether a variable can still be used."""
-        with contextlib.suppress(RuntimeError):
-            self.cell(f"{variable}.len()")
-            return True
-        return False
-
-    def shut_down(self):
-        """Seconds until the kernel's process has ended, from the request on."""
-        begin = time.monotonic()
-        self.client.shutdown()
-        while self.manager.is_alive() and time.monotonic() - begin < 12:
-            time.sleep(0.005)
-        seconds, ended = time.monotonic() - begin, not self.manager.is_alive()
-        self.close()
-        return seconds if ended else "not in 12 s"
-
-    def close(self):
-        """Leaves nothing behind, whatever happened."""
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def path_is_folder(status):
-    """A folder has links of its own: its subfolders'."""
-    return status.st_mode & 0o170000 == 0o040000
-
-
-@contextlib.contextmanager
-def session(kernel):
-    """A session that ends with its block."""
-    running = Session(kernel)
-    try:
-        yield running
-    finally:
-        running.close()
 
 
 class Table:
@@ -232,6 +66,13 @@ def measure_cells(table, running, where=""):
     table.add(f"statement cell{where}", running.cells(lambda i: f'println!("{{}}", v.len() + {i});'))
 
 
+def measure_disk_and_cells(table, running):
+    """What a session takes, before and after many cells."""
+    table.add("disk that a session's start and first cell cost", f"{running.disk():.0f} MB")
+    measure_cells(table, running)
+    table.add("memory after these cells, all processes", f"{running.memory():.0f} MB")
+
+
 def measure(kernel, rounds):
     """All that is measured of one kernel."""
     table = Table()
@@ -247,12 +88,10 @@ def measure(kernel, rounds):
             table.add("first `let`, after a first cell `1 + 1`", running.cell("let n = 1;"))
     for _ in range(rounds if kernel.ours else 0):
         with session(kernel) as running:
-            table.add("first cell, right then, with a library value: `use ...; let digits = Dataset::digits()?; digits`", running.cell(LIBRARY))
+            table.add(LIBRARY_ROW, running.cell(LIBRARY))
     with session(kernel) as running:
         running.cell(VALUE)
-        table.add("disk that a session's start and first cell cost", f"{running.disk():.0f} MB")
-        measure_cells(table, running)
-        table.add("memory after these cells, all processes", f"{running.memory():.0f} MB")
+        measure_disk_and_cells(table, running)
         # The first session's cell runs on while the second one starts and works.
         busy = running.client.execute("std::thread::sleep(std::time::Duration::from_secs(40));")
         time.sleep(2.0)
@@ -268,6 +107,18 @@ def measure(kernel, rounds):
             running.cell(VALUE)
             forever = Kernel.loop
             table.add("interrupt of a plain loop that never looks, to its reply", running.interrupt(forever, "v"))
+    return table
+
+
+def measure_with_crate(kernel):
+    """What differs in the stock kernel once a cell has asked for the crate, which it builds first."""
+    table = Table()
+    print("with the crate:", file=sys.stderr)
+    with session(kernel) as running:
+        dependency = f":dep noisebook = {{ path = {json.dumps(str(ROOT))} }}\n"
+        table.add(LIBRARY_ROW, running.cell(dependency + LIBRARY, patience=1_800))
+        running.cell(VALUE)
+        measure_disk_and_cells(table, running)
     return table
 
 
@@ -299,6 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measure the kernel beside the stock Rust kernel.")
     parser.add_argument("stock", nargs="?", metavar="STOCK_PROGRAM")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--with-crate", action="store_true")
     arguments = parser.parse_args()
     specs = KernelSpecManager()
     try:
@@ -306,18 +158,21 @@ def main():
     except NoSuchKernel:
         sys.exit("Jupyter knows no kernel named noisebook: 'noisebook install' (or 'make kernel') registers it")
     looks = "while !noisebook::show::interrupted() { std::thread::sleep(std::time::Duration::from_millis(10)); }"
-    kernels = [Kernel("noisebook", "noisebook", specs, ours=True, loop=looks)]
-    with tempfile.TemporaryDirectory() as folder:
-        if arguments.stock and Path(arguments.stock).is_file():
-            kernels.append(Kernel("stock kernel (evcxr_jupyter 0.22.0)", "stock", stock_specs(arguments.stock, Path(folder)), ours=False))
-        else:
-            print("There is no stock kernel to compare with: ours alone is measured.", file=sys.stderr)
-        tables = [measure(kernel, arguments.rounds) for kernel in kernels]
+    ours = Kernel("noisebook", "noisebook", specs, ours=True, loop=looks)
+    columns = {ours.title: measure(ours, arguments.rounds)}
+    if arguments.stock and Path(arguments.stock).is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            stock = Kernel("stock kernel", "stock", stock_specs(arguments.stock, Path(folder)), ours=False)
+            columns[stock.title] = measure(stock, arguments.rounds)
+            if arguments.with_crate:
+                columns[f"{stock.title} with the crate"] = measure_with_crate(stock)
+    else:
+        print("There is no stock kernel to compare with: ours alone is measured.", file=sys.stderr)
     print(f"\n{machine()}\n")
-    print("| | " + " | ".join(kernel.title for kernel in kernels) + " |")
-    print("|---" * (1 + len(kernels)) + "|")
-    for what in tables[0].rows:
-        print(f"| {what} | " + " | ".join(table.rows.get(what, Row(what)).shown() for table in tables) + " |")
+    print("| | " + " | ".join(columns) + " |")
+    print("|---" * (1 + len(columns)) + "|")
+    for what in columns[ours.title].rows:
+        print(f"| {what} | " + " | ".join(table.rows.get(what, Row(what)).shown() for table in columns.values()) + " |")
 
 
 if __name__ == "__main__":

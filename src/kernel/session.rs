@@ -8,7 +8,7 @@ use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
 use super::warm::Warm;
-use super::{Result, lock, log, types};
+use super::{Result, lock, log, processes, types};
 use crate::show::frame::MessageKind;
 use evcxr::{CommandContext, CompilationError, EvalContext, EvalContextOutputs, EvalOutputs};
 use std::collections::BTreeSet;
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// How much cells are optimised. They are compiled while somebody waits; what is heavy lies in the crate.
 const CELL_OPT_LEVEL: &str = "0";
+
+/// evcxr allows `?` from the first time on that it sees one, and takes that one for a value that cannot be shown.
+const ALLOW_QUESTION_MARKS: &str = "Ok::<(), String>(())?;";
 
 /// An evcxr context whose process is connected to the pump.
 ///
@@ -46,8 +49,7 @@ impl Session {
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         drain(outputs);
         context.set_opt_level(CELL_OPT_LEVEL)?;
-        // evcxr allows `?` from the first time on that it sees one, and takes that one for a value that cannot be shown.
-        context.eval("Ok::<(), String>(())?;")?;
+        context.eval(ALLOW_QUESTION_MARKS)?;
         Ok(Self {
             context: CommandContext::with_eval_context(context),
             shared,
@@ -61,10 +63,28 @@ impl Session {
 
     /// Runs a cell's commands. With the first dependency, the crate becomes one too.
     fn run_commands(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let begins = |word: &str| commands.lines().any(|line| line.trim().split(' ').next() == Some(word));
+        if begins(":quit") {
+            // evcxr would end the kernel on the spot.
+            return Err(evcxr::Error::Message(
+                "`:quit` is for a terminal: here, shut the kernel down in its menu".into(),
+            ));
+        }
+        if begins(":restart") {
+            self.restart();
+            let rest = commands.lines().filter(|line| line.trim() != ":restart");
+            return self.run_commands(&rest.flat_map(|line| [line, "\n"]).collect::<String>());
+        }
         let dependencies: Vec<String> =
             commands.lines().filter(|line| line.trim_start().starts_with(":dep ")).map(str::to_string).collect();
         if dependencies.is_empty() {
-            return self.context.execute(commands);
+            let outputs = self.context.execute(commands)?;
+            if begins(":clear") {
+                self.context.execute(ALLOW_QUESTION_MARKS)?;
+                self.names_crate = false;
+                self.dependencies.clear();
+            }
+            return Ok(outputs);
         }
         let _progress = Progress::of(&dependencies, self.shared.clone());
         let outputs = if self.names_crate {
@@ -76,6 +96,16 @@ impl Session {
             self.dependencies.extend(dependencies);
         }
         outputs
+    }
+
+    /// Starts a new process for the cells. evcxr's own command would go on with variables that the new one has not.
+    fn restart(&mut self) {
+        if let Some(process) = *lock(&self.shared.pid) {
+            processes::kill(process);
+        }
+        // This hears of the end, and that is when evcxr starts anew.
+        let _ = self.context.execute("()");
+        self.shared.output.stream("stdout", "A new process runs the cells. The variables are gone.\n".to_string());
     }
 
     /// Puts the crate into the manifest of the cells, after other commands.

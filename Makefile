@@ -20,13 +20,14 @@ NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-notebook lab install clean setup build kernel
+.PHONY: help demo test test-notebook lab install doctor bench-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
 	@echo "make demo      run notebooks/01-first-diffusion.ipynb on our kernel; writes target/demo/ (3 minutes after set-up)"
 	@echo "make lab       open JupyterLab on notebooks/, with the kernel"
 	@echo "make install   put the kernel into your own Jupyter"
+	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make clean     delete what the other targets made"
 	@echo
@@ -44,6 +45,16 @@ install: build
 	$(call say,"Installing the kernel into your Jupyter")
 	@$(ENV) $(NOISEBOOK) install
 	@echo "Choose 'Rust (noisebook)' in JupyterLab or VS Code."
+
+doctor: build
+	@$(ENV) $(NOISEBOOK) doctor
+
+# docs/kernel.md holds the table of the last time. Without the stock kernel ours alone is measured.
+bench-kernel: kernel
+	$(call say,"Building the stock kernel beside ours (a minute; a network is needed the first time)")
+	-@$(ENV) sh scripts/stock_kernel.sh "$(TARGET)"
+	$(call say,"Measuring$(comma) about 20 minutes: the stock kernel builds the crate in its session")
+	@$(ENV) python scripts/bench_kernel.py --with-crate "$(TARGET)/debug/stock-kernel"
 
 test: kernel
 	$(call say,"1/7 formatting")

@@ -5,8 +5,8 @@
 //! a `?` is told apart from what else the cell wrote on standard error. Lines keep their numbers. Cargo runs the wrapper
 //! for the cell's own crate only. Where evcxr generates other lines than these, nothing is changed, and both are lost.
 
-use super::Result;
 use super::pump::ERROR_BLOCK;
+use super::{Result, types};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,18 @@ pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Lets cells use the crate while their manifest does not name it: rustc is told where it lies, with its dependencies
-/// and the native libraries (`search`) that it needs.
-pub fn offer_crate(wrapper: &Path, rlib: &Path, search: &[PathBuf]) -> Result<()> {
-    let dependencies = rlib.parent().unwrap_or(rlib).display();
-    let mut arguments = format!("--extern 'noisebook={}' -L 'dependency={dependencies}'", rlib.display());
-    search.iter().for_each(|folder| arguments.push_str(&format!(" -L 'native={}'", folder.display())));
-    let text = format!("case \" $* \" in *\" noisebook=\"*) ;; *) set -- \"$@\" {arguments};; esac\n");
-    std::fs::write(wrapper.with_extension("arguments"), text)?;
+/// Lets cells use crates that their manifest does not name: rustc is told where they lie, compiled, with their
+/// dependencies in `folder` and the native libraries (`search`) that they need.
+pub fn offer_crates(wrapper: &Path, crates: &[(&str, PathBuf)], folder: &Path, search: &[PathBuf]) -> Result<()> {
+    let mut text = format!("set -- \"$@\" -L 'dependency={}'", folder.display());
+    search.iter().for_each(|folder| text.push_str(&format!(" -L 'native={}'", folder.display())));
+    for (name, rlib) in crates {
+        let rlib = rlib.display();
+        text.push_str(&format!(
+            "\ncase \" $* \" in *\" {name}=\"*) ;; *) set -- \"$@\" --extern '{name}={rlib}';; esac"
+        ));
+    }
+    std::fs::write(wrapper.with_extension("arguments"), text + "\n")?;
     Ok(())
 }
 
@@ -41,11 +45,13 @@ case " $* " in *" --crate-name ctx "*)
     -e '/From<T> for EvcxrUserCodeError {{/,/EvcxrUserCodeError {{}}/ s/eprintln!("\([^"]*\)", error);/println!("EVCXR_BEGIN_CONTENT {mime}\\n\1\\nEVCXR_END_CONTENT", error);/' \
     src/lib.rs
   if [ -f "$0.arguments" ]; then . "$0.arguments"; fi
+  printf '%s\0' "$@" >{arguments}
   exec "$@"{paths};;
 esac
 exec "$@"
 "#,
-        mime = ERROR_BLOCK.replace('/', "\\/")
+        mime = ERROR_BLOCK.replace('/', "\\/"),
+        arguments = types::ARGUMENTS,
     )
 }
 

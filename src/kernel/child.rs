@@ -4,9 +4,11 @@
 //! with its own control lines. So the child puts pipes in place of its standard output and error and hands their other
 //! ends to the kernel, together with its real standard output. The kernel reads raw bytes, and passes on to evcxr what
 //! is meant for evcxr (pump.rs). The pipes are read from outside, so nothing that was written before a crash is lost.
+//! Its standard input, by which evcxr starts cells, passes through a thread that tells the kernel.
 
 use super::link;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// The variable that names the inherited socket, for the library's displays too.
@@ -53,6 +55,31 @@ fn connect(socket: RawFd) -> io::Result<()> {
         check(libc::dup2(err_write.as_raw_fd(), 2))?;
     }
     std::mem::forget(alive_write);
+    announce_runs(socket)
+}
+
+/// Tells the kernel when a compiled cell begins to run, which evcxr asks for by a line on standard input.
+fn announce_runs(socket: RawFd) -> io::Result<()> {
+    let (read, write) = pipe()?;
+    // SAFETY: the result is a new descriptor that nobody else owns.
+    let real_stdin = unsafe { OwnedFd::from_raw_fd(check(libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 3))?) };
+    // SAFETY: an open descriptor.
+    unsafe { check(libc::dup2(read.as_raw_fd(), 0))? };
+    std::thread::spawn(move || {
+        let mut input = BufReader::new(File::from(real_stdin));
+        let mut output = File::from(write);
+        let mut line = Vec::new();
+        // At the end of the input `output` is closed, and evcxr's loop ends.
+        while input.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            if line.starts_with(b"LOAD_AND_RUN ") {
+                link::send_begun(socket);
+            }
+            if output.write_all(&line).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
     Ok(())
 }
 

@@ -1,8 +1,7 @@
 //! The control channel: what must be answered whatever a cell does.
 
-use super::{Kernel, Result, channels, log};
+use super::{Kernel, Result, channels, interrupts, log};
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Serves the channel until its socket fails.
@@ -22,7 +21,7 @@ impl Kernel {
         let shutdown = request.kind() == "shutdown_request";
         let content = match request.kind() {
             "interrupt_request" => {
-                self.interrupt();
+                interrupts::ask(&self.shared);
                 Some(("interrupt_reply", json!({ "status": "ok" })))
             }
             "shutdown_request" => {
@@ -57,15 +56,6 @@ impl Kernel {
             // zmq sends from a thread of its own.
             std::thread::sleep(Duration::from_millis(100));
             self.exit(0);
-        }
-    }
-
-    /// Asks the running cell to stop. Nothing happens while none runs.
-    fn interrupt(&self) {
-        if self.status.running.load(Ordering::SeqCst)
-            && let Err(error) = self.shared.link.interrupt()
-        {
-            eprintln!("noisebook: the interrupt was not passed on: {error}");
         }
     }
 }

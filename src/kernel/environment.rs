@@ -73,9 +73,9 @@ pub unsafe fn set_up() {
 }
 
 /// Where rust-analyzer finds the standard library's source, if not beside the compiler.
-const SOURCES: &str = "RUST_SRC_PATH";
+pub const SOURCES: &str = "RUST_SRC_PATH";
 
-/// Hides the standard library's source from rust-analyzer behind an empty folder, until `show_sources`.
+/// Hides the standard library's source from rust-analyzer behind an empty folder.
 ///
 /// # Safety
 /// No other thread may run.
@@ -85,12 +85,6 @@ pub unsafe fn hide_sources(empty: &Path) -> Result<()> {
     // SAFETY: the caller's promise.
     unsafe { env::set_var(SOURCES, empty) };
     Ok(())
-}
-
-/// Undoes `hide_sources`.
-pub fn show_sources() {
-    // SAFETY: Rust code takes a lock to read the environment. The C code that runs by now is libzmq's, which does not.
-    unsafe { env::remove_var(SOURCES) };
 }
 
 /// The values of the variables that builds depend on, to be used again with the same build.

@@ -1,7 +1,12 @@
 //! A cell's failure as the front end shows it: a name, one line of text and a traceback that points into the cell.
 
+use super::cell::Changed;
+use super::interrupts::Interrupted;
 use evcxr::CompilationError;
 use serde_json::{Value, json};
+
+/// The name of an interrupt's error.
+pub const INTERRUPTED: &str = "Interrupted";
 
 const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[1;34m";
@@ -33,24 +38,39 @@ impl Failure {
         json!({ "ename": name, "evalue": shortened(value), "traceback": traceback })
     }
 
-    /// From what evcxr says; `code` is the cell.
-    pub fn from_evcxr(error: &evcxr::Error, code: &str) -> Self {
+    /// From what evcxr says.
+    pub fn from_evcxr(error: &evcxr::Error, cell: &Changed) -> Self {
         match error {
-            evcxr::Error::CompilationErrors(errors) => Self::compilation(errors, code),
+            evcxr::Error::CompilationErrors(errors) => Self::compilation(errors, cell),
             evcxr::Error::SubprocessTerminated(text) => {
                 let status = text.lines().last().unwrap_or_default().replace("Subprocess terminated with status: ", "");
-                let text = format!(
-                    "the process that runs the cells has ended ({status}). All variables are lost; definitions and \
-                     `use` lines are kept. The next cell starts a new process."
-                );
-                Self::plain("ProcessEnded", &text)
+                Self::plain("ProcessEnded", &format!("the process that runs the cells has ended ({status})"))
             }
             other => Self::plain("Error", &other.to_string()),
         }
     }
 
+    /// For a cell that was interrupted.
+    pub fn interrupted(how: Interrupted) -> Self {
+        let text = match how {
+            Interrupted::Not | Interrupted::Running => "the cell was asked to stop, and kept what it had",
+            Interrupted::Compiling => "the build was stopped before the cell ran",
+            Interrupted::Killed => "the cell did not look for interrupts, so its process was ended at the second one",
+        };
+        Self::plain(INTERRUPTED, text)
+    }
+
+    /// Says which variables are gone with the cell, if any are.
+    pub fn with_lost(mut self, lost: &[String]) -> Self {
+        if !lost.is_empty() {
+            let names = lost.join(", ");
+            self.traceback.push(format!("Variables that are gone: {names}. Definitions and `use` lines are kept."));
+        }
+        self
+    }
+
     /// From the text of a panic; `generated` is the source that ran, where the panic's line is counted.
-    pub fn from_panic(text: &str, code: &str, generated: &str) -> Self {
+    pub fn from_panic(text: &str, cell: &Changed, generated: &str) -> Self {
         let text: Vec<&str> =
             text.trim().lines().filter(|line| !line.starts_with("note: run with `RUST_BACKTRACE")).collect();
         let Some((place, message)) = text.split_first() else {
@@ -59,32 +79,34 @@ impl Failure {
         let message = message.join("\n");
         let mut failure = Self::plain("Panic", &message);
         let place = place.split_once(" panicked at ").map_or("", |(_, place)| place.trim_end_matches(':'));
-        match line_of_cell(place, code, generated) {
-            Some((line, column)) => failure.traceback.push(excerpt(code, line, column, 1, "", RED)),
+        match line_of_cell(place, &cell.code, generated).and_then(|(line, column)| cell.place(line, column)) {
+            Some((line, column)) => failure.traceback.push(excerpt(&cell.original, line, column, 1, "", RED)),
             None if place.starts_with("src/lib.rs:") || place.is_empty() => {}
             None => failure.traceback.push(format!("{BLUE}  -->{PLAIN} {place}")),
         }
         failure
     }
 
-    fn compilation(errors: &[CompilationError], code: &str) -> Self {
+    fn compilation(errors: &[CompilationError], cell: &Changed) -> Self {
         let serious: Vec<_> = errors.iter().filter(|error| error.level() == "error").collect();
         let shown = if serious.is_empty() { errors.iter().collect() } else { serious };
         let value = shown.first().map(|error| error.message()).unwrap_or_default();
-        let traceback = shown.iter().map(|error| compilation_error(error, code)).collect();
+        let traceback = shown.iter().map(|error| compilation_error(error, cell)).collect();
         Self { name: "CompilationError".to_string(), value: first_line(&value), traceback }
     }
 }
 
-fn compilation_error(error: &CompilationError, code: &str) -> String {
+fn compilation_error(error: &CompilationError, cell: &Changed) -> String {
     let name = error.code().map_or_else(|| "error".to_string(), |code| format!("error[{code}]"));
     let mut lines = vec![headline(&name, &error.message())];
     for message in error.spanned_messages().iter().chain(error.help_spanned()) {
-        if let Some(span) = message.span {
+        if let Some(span) = message.span
+            && let Some((line, column)) = cell.place(span.start_line, span.start_column)
+        {
             let color = if message.is_primary { RED } else { BLUE };
             let width =
                 if span.end_line == span.start_line { span.end_column.saturating_sub(span.start_column) } else { 1 };
-            lines.push(excerpt(code, span.start_line, span.start_column, width, &message.label, color));
+            lines.push(excerpt(&cell.original, line, column, width, &message.label, color));
         }
     }
     if let Some(hint) = error.evcxr_extra_hint() {
@@ -164,7 +186,7 @@ mod tests {
         let code = "let a = 1;\nlet v: Vec<u8> = vec![];\n    v[3]; v[4]";
         let generated = "mod x {}\npub fn f() {\nlet v: Vec<u8> = vec![];\n    v[3];\nv[4]\n}";
         let text = "\nthread 'main' (5) panicked at src/lib.rs:5:2:\nindex out of bounds\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
-        let failure = Failure::from_panic(text, code, generated);
+        let failure = Failure::from_panic(text, &Changed::not(code), generated);
         assert_eq!((failure.name.as_str(), failure.value.as_str()), ("Panic", "index out of bounds"));
         let expected = "Panic: index out of bounds\n  --> cell line 3\n  |\n3 |     v[3]; v[4]\n  |            ^ ";
         assert_eq!(plain(&failure), expected);
@@ -181,9 +203,9 @@ mod tests {
     #[test]
     fn a_panic_elsewhere_names_the_place() {
         let text = "thread '<unnamed>' (5) panicked at /a/b.rs:1:2:\none\ntwo\n";
-        let failure = Failure::from_panic(text, "f()", "");
+        let failure = Failure::from_panic(text, &Changed::not("f()"), "");
         assert_eq!(failure.value, "one");
         assert_eq!(plain(&failure), "Panic: one\ntwo\n  --> /a/b.rs:1:2");
-        assert_eq!(Failure::from_panic("", "f()", "").value, "the cell panicked");
+        assert_eq!(Failure::from_panic("", &Changed::not("f()"), "").value, "the cell panicked");
     }
 }

@@ -4,7 +4,7 @@
 //! What stays below the limits is shown whole. Above them only the last of it is kept, and shown when the cell ends or
 //! prints less; a notice in the place of the rest says how much that was.
 
-use noisebook::show::frame::{Message, MessageKind};
+use crate::show::frame::{Message, MessageKind};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The packet socket between the kernel and the process that runs the cells.
 //!
-//! Up come displays (`noisebook::show::frame`) and, from a process that just started, the ends of its streams; down go
+//! Up come displays (show/frame.rs) and, from a process that just started, the ends of its streams; down go
 //! interrupt requests. The kernel keeps both ends: the child's one is inherited again when evcxr starts a new process.
 
 use std::io;
@@ -13,6 +13,10 @@ use std::process::Command;
 const HELLO: u8 = b'R';
 /// An interrupt request.
 const INTERRUPT: &[u8] = b"I";
+/// The whole packet of a process that begins to run a compiled cell.
+const BEGUN: &[u8] = b"B";
+/// The whole packet of code that has seen an interrupt request (noisebook::show).
+const SEEN: &[u8] = b"S";
 const LARGEST_PACKET: usize = 64 * 1024;
 const ENDS: usize = 4;
 
@@ -30,6 +34,10 @@ pub struct Streams {
 /// A packet from the child.
 pub enum Packet {
     Hello(Streams),
+    /// A compiled cell begins to run.
+    Begun,
+    /// The running code has seen an interrupt request.
+    Seen,
     /// Anything else, for the reader to understand.
     Bytes(Vec<u8>),
 }
@@ -110,8 +118,11 @@ impl Link {
         bytes.truncate(length as usize);
         // SAFETY: the kernel has filled the header; the descriptors in it are new and ours.
         let mut ends = unsafe { descriptors(&header) }.into_iter();
-        if bytes.first() != Some(&HELLO) {
-            return Some(Packet::Bytes(bytes));
+        match bytes.as_slice() {
+            BEGUN => return Some(Packet::Begun),
+            SEEN => return Some(Packet::Seen),
+            [HELLO, ..] => {}
+            _ => return Some(Packet::Bytes(bytes)),
         }
         let pid = bytes.get(1..5).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
         match (pid, ends.next(), ends.next(), ends.next(), ends.next()) {
@@ -168,6 +179,12 @@ unsafe fn descriptors(header: &libc::msghdr) -> Vec<OwnedFd> {
         }
     }
     found
+}
+
+/// The child's side of `Packet::Begun`.
+pub fn send_begun(socket: RawFd) {
+    // SAFETY: the pointer and the length describe a constant. If the kernel is gone, so is this process, soon.
+    unsafe { libc::send(socket, BEGUN.as_ptr().cast(), BEGUN.len(), libc::MSG_NOSIGNAL) };
 }
 
 #[cfg(test)]

@@ -7,8 +7,14 @@
 //! - `history`, `history_file`, `glob`; `completeness`: requests that need no cell. `log`: what the kernel says itself.
 //! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
-//! - `warm`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
+//! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
+//!   completion and inspection.
+//! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `doctor`: `noisebook doctor`, which looks at all that the kernel needs.
 
+mod builds;
+mod cell;
 mod cell_rustc;
 mod channels;
 pub mod child;
@@ -16,6 +22,7 @@ mod clone;
 mod completeness;
 mod connection;
 mod control;
+pub mod doctor;
 mod environment;
 mod expressions;
 mod failure;
@@ -24,13 +31,18 @@ mod glob;
 mod heartbeat;
 mod history;
 mod history_file;
+mod interrupts;
 mod iopub;
 mod kernelspec;
+mod language;
 mod link;
 mod log;
 mod message;
+mod notebook;
 mod output;
 mod pager;
+mod preparing;
+mod processes;
 mod pump;
 mod queue;
 mod session;
@@ -39,6 +51,7 @@ mod source;
 mod splitter;
 mod stdin;
 mod text;
+mod types;
 mod warm;
 mod wire;
 mod worker;
@@ -48,13 +61,13 @@ use connection::Connection;
 use history::History;
 use history_file::HistoryFile;
 use iopub::Iopub;
+use language::Language;
 use log::Drops;
 use message::Author;
 use output::{Output, Publisher};
 use pump::{Pump, Shared};
 use shell::{Replies, Shell};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use warm::{SessionFolder, Warm};
@@ -72,24 +85,14 @@ pub struct Kernel {
     history: Arc<History>,
     drops: Arc<Drops>,
     shared: Arc<Shared>,
-    status: Arc<Status>,
     /// Removed at the end.
     folder: Arc<SessionFolder>,
-}
-
-/// What the kernel is doing.
-#[derive(Default)]
-pub struct Status {
-    running: AtomicBool,
 }
 
 impl Kernel {
     /// Ends the kernel, the process of the cells, and leaves nothing behind.
     fn exit(&self, code: i32) -> ! {
-        if let Some(pid) = *lock(&self.shared.pid) {
-            // SAFETY: the process is a child of this one and was not waited for, so the number is still its own.
-            unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
-        }
+        processes::end_all();
         self.folder.remove();
         std::process::exit(code);
     }
@@ -102,6 +105,7 @@ impl Kernel {
 pub unsafe fn run(connection_file: &Path) -> Result<()> {
     let connection = Connection::read(connection_file)?;
     ignore_ctrl_c();
+    log_panics();
     // SAFETY: the caller's promise.
     unsafe {
         deepen_stacks();
@@ -132,22 +136,13 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let history = Arc::new(History::new(HistoryFile::of_user()));
     let shared = Arc::new(Shared::new(Output::new(publisher.clone()))?);
     let folder = Arc::new(folder);
-    let status = Arc::new(Status::default());
-    let kernel = Kernel {
-        zmq,
-        signer,
-        author,
-        publisher,
-        history: history.clone(),
-        drops,
-        shared: shared.clone(),
-        status: status.clone(),
-        folder,
-    };
+    let kernel =
+        Kernel { zmq, signer, author, publisher, history: history.clone(), drops, shared: shared.clone(), folder };
+    let language = Language::start(Replies::connect(&kernel)?, kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let replies = Replies::connect(&kernel)?;
-    let worker = Worker { queue: queue.clone(), shared, status, replies, warm, history, count: 0 };
+    let worker = Worker { queue: queue.clone(), shared, replies, warm, language: language.clone(), history, count: 0 };
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
     let kernel = Arc::new(kernel);
@@ -157,7 +152,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     serve_channel(&kernel, "iopub", move |_| iopub.run());
     serve_channel(&kernel, "stdin", move |kernel| stdin::run(kernel, &channels.stdin));
     serve_channel(&kernel, "control", move |kernel| control::run(kernel, &channels.control));
-    if let Err(error) = shell.run(&kernel, &queue) {
+    if let Err(error) = shell.run(&kernel, &queue, &language) {
         log::line(format_args!("the shell channel failed: {error}"));
         kernel.exit(1);
     }
@@ -180,7 +175,7 @@ fn spawn(kernel: &Arc<Kernel>, name: &'static str, work: impl FnOnce() + Send + 
     let kernel = kernel.clone();
     std::thread::spawn(move || {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-            eprintln!("noisebook: the {name} failed");
+            log::line(format_args!("the {name} failed"));
             kernel.exit(1);
         }
     });
@@ -228,6 +223,18 @@ pub unsafe fn prepare() -> Result<()> {
     Ok(())
 }
 
+/// The process for completion and inspection, which works in this folder.
+///
+/// # Safety
+/// No other thread may run yet: the environment is changed.
+pub unsafe fn language(folder: &Path) -> Result<()> {
+    ignore_ctrl_c();
+    log_panics();
+    // SAFETY: the caller's promise.
+    unsafe { environment::set_up() };
+    language::answer_questions(folder)
+}
+
 /// Ends the kernel when the front end that started it has gone without a word. A kernel that was started by hand stays.
 fn end_with_parent(kernel: Arc<Kernel>) {
     if std::env::var_os("JPY_PARENT_PID").is_none() {
@@ -258,6 +265,11 @@ unsafe fn deepen_stacks() {
             std::env::remove_var(VARIABLE);
         }
     }
+}
+
+/// A panic, rust-analyzer's say, is a line of the log. What it means for the notebook is told where it is caught.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::line(format_args!("{panic}").to_string().replace('\n', " "))));
 }
 
 /// Front ends ask for an interrupt by message; Ctrl-C in their terminal reaches the whole process group.

@@ -4,7 +4,7 @@ use super::flood::{Flood, Piece};
 use super::message::{Author, Message};
 use super::wire::Signer;
 use super::{lock, log};
-use noisebook::show::frame::{self, MessageKind};
+use crate::show::frame::{self, MessageKind};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

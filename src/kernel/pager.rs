@@ -1,6 +1,6 @@
 //! Cells that ask for documentation: front ends show the answer as a page, beside the notebook or below the cell.
 
-use noisebook::show::frame;
+use crate::show::frame;
 use serde_json::{Value, json};
 
 /// evcxr's commands whose answer is to be read, and is no value.
@@ -17,6 +17,13 @@ const HELP: [&str; 4] = [
 pub fn is_asked_for(code: &str) -> bool {
     let mut lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).peekable();
     lines.peek().is_some() && lines.all(|line| line.split(' ').next().is_some_and(|word| COMMANDS.contains(&word)))
+}
+
+/// The name that a cell asks `:doc` about, and nothing else.
+pub fn name(code: &str) -> Option<&str> {
+    let mut lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let name = lines.next()?.strip_prefix(":doc ")?.trim();
+    lines.next().is_none().then_some(name)
 }
 
 /// The payload of the reply to such a cell.

@@ -1,11 +1,12 @@
 //! Reads what the process of the cells writes: shows text and displays at once, passes control lines on to evcxr.
 
+use super::interrupts::Interrupts;
 use super::link::{Link, Packet, Streams};
-use super::lock;
 use super::output::Output;
 use super::splitter::{Control, Piece, Splitter};
 use super::text::{ErrorText, GATHER, Text};
-use noisebook::show::frame::{FrameId, Message, MessageKind, Reassembler};
+use super::{lock, log};
+use crate::show::frame::{FrameId, Message, MessageKind, Reassembler};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -30,13 +31,15 @@ pub struct Shared {
     pub link: Link,
     pub output: Output,
     pub report: Mutex<Report>,
+    pub interrupts: Interrupts,
     /// The process of the cells, while there is one.
     pub pid: Mutex<Option<u32>>,
 }
 
 impl Shared {
     pub fn new(output: Output) -> std::io::Result<Self> {
-        Ok(Self { link: Link::new()?, output, report: Mutex::default(), pid: Mutex::default() })
+        let (report, interrupts, pid) = (Mutex::default(), Interrupts::default(), Mutex::default());
+        Ok(Self { link: Link::new()?, output, report, interrupts, pid })
     }
 }
 
@@ -136,13 +139,15 @@ impl Pump {
         while let Some(packet) = self.shared.link.receive() {
             match packet {
                 Packet::Hello(streams) => self.begin_process(streams),
+                Packet::Begun => self.shared.interrupts.begun(),
+                Packet::Seen => self.shared.interrupts.seen(),
                 Packet::Bytes(bytes) => match self.packets.push(&bytes) {
                     Ok(None) => {}
                     Ok(Some((id, payload))) => match Message::from_json(&payload) {
                         Ok(message) => drop(self.displays.insert(id, message)),
-                        Err(error) => eprintln!("noisebook: {error}"),
+                        Err(error) => log::line(&error),
                     },
-                    Err(error) => eprintln!("noisebook: {error}"),
+                    Err(error) => log::line(&error),
                 },
             }
         }
@@ -258,7 +263,7 @@ impl Pump {
         if let Some(process) = &mut self.process
             && let Err(error) = process.control.write_all(format!("{}\n", control.line()).as_bytes())
         {
-            eprintln!("noisebook: evcxr does not listen: {error}");
+            log::line(format_args!("evcxr does not listen: {error}"));
         }
     }
 

@@ -29,10 +29,6 @@ impl Queue {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        lock(&self.requests).is_empty()
-    }
-
     /// All that waits.
     pub fn take_all(&self) -> Vec<Message> {
         lock(&self.requests).drain(..).collect()

@@ -1,12 +1,17 @@
 //! One evcxr session: what runs the cells.
 
+use super::builds::Progress;
+use super::cell::{Cell, Changed};
 use super::failure::Failure;
+use super::interrupts::Interrupted;
+use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
 use super::warm::Warm;
-use super::{Result, environment, lock};
-use evcxr::{CommandContext, EvalContext, EvalContextOutputs, EvalOutputs};
-use noisebook::show::frame::MessageKind;
+use super::{Result, lock, log, types};
+use crate::show::frame::MessageKind;
+use evcxr::{CommandContext, CompilationError, EvalContext, EvalContextOutputs, EvalOutputs};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,18 +22,20 @@ const CELL_OPT_LEVEL: &str = "0";
 
 /// An evcxr context whose process is connected to the pump.
 ///
-/// evcxr infers the types of a cell's variables with rust-analyzer, which takes seconds to read the standard library, the
-/// crate and its dependencies. A cell without `let` needs none of it. So rust-analyzer sees nothing of them at first:
-/// the standard library's source is hidden (`environment::hide_sources`), and rustc hears of the crate from the wrapper
-/// (cell_rustc.rs) and not from the manifest. It learns of them when the first `let` comes, or when there is nothing
-/// else to do.
+/// evcxr infers the types of a cell's variables with rust-analyzer, which takes tens of seconds to read the standard
+/// library, the crate and its dependencies. It need not: rustc says the types (types.rs), the standard library's source is
+/// hidden (`environment::hide_sources`), and rustc hears of the crate from the wrapper (cell_rustc.rs) and not from the
+/// manifest. Only a cell with `:dep` names the crate there, so that both share their dependencies.
 pub struct Session {
     context: CommandContext,
     shared: Arc<Shared>,
+    folder: PathBuf,
     /// The crate for the manifest, and the versions of all that it depends on.
     dependency: String,
-    lock_files: [PathBuf; 2],
-    knows_types: bool,
+    lock_file: PathBuf,
+    names_crate: bool,
+    /// `:dep` lines so far.
+    dependencies: Vec<String>,
 }
 
 impl Session {
@@ -44,78 +51,132 @@ impl Session {
         Ok(Self {
             context: CommandContext::with_eval_context(context),
             shared,
-            dependency: format!("{{ path = {:?} }}", warm.crate_folder().display().to_string()),
-            lock_files: [warm.lock_file(), folder.join("Cargo.lock")],
-            knows_types: false,
+            folder: folder.to_path_buf(),
+            dependency: warm.dependency(),
+            lock_file: warm.lock_file(),
+            names_crate: false,
+            dependencies: Vec::new(),
         })
     }
 
-    /// Puts the crate into the manifest of the cells.
-    fn add_dependency(&mut self) -> Result<()> {
+    /// Runs a cell's commands. With the first dependency, the crate becomes one too.
+    fn run_commands(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let dependencies: Vec<String> =
+            commands.lines().filter(|line| line.trim_start().starts_with(":dep ")).map(str::to_string).collect();
+        if dependencies.is_empty() {
+            return self.context.execute(commands);
+        }
+        let _progress = Progress::of(&dependencies, self.shared.clone());
+        let outputs = if self.names_crate {
+            self.context.execute(commands)
+        } else {
+            self.name_crate(&format!("{}\n", commands.trim_end()))
+        };
+        if outputs.is_ok() {
+            self.dependencies.extend(dependencies);
+        }
+        outputs
+    }
+
+    /// Puts the crate into the manifest of the cells, after other commands.
+    fn name_crate(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
         // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
-        std::fs::copy(&self.lock_files[0], &self.lock_files[1])?;
-        self.context.execute(&format!(":offline 1\n:dep noisebook = {}", self.dependency))?;
-        // The reader's own dependencies may come from the network.
-        self.context.execute(":offline 0")?;
-        Ok(())
+        std::fs::copy(&self.lock_file, self.folder.join("Cargo.lock"))?;
+        let outputs = self.context.execute(&format!("{commands}{}", self.dependency))?;
+        self.names_crate = true;
+        Ok(outputs)
     }
 
-    /// Lets rust-analyzer see the standard library and the crate.
-    fn learn_types(&mut self) {
-        if std::mem::replace(&mut self.knows_types, true) {
-            return;
+    fn evaluate(&mut self, code: &str, changed: &mut Changed) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let mut outputs = EvalOutputs::new();
+        let commands = Cell::parse(code).commands();
+        if !commands.is_empty() {
+            outputs.merge(self.run_commands(commands)?);
         }
-        environment::show_sources();
-        if let Err(error) = self.add_dependency() {
-            eprintln!("noisebook: the types of variables will not be found: {error}");
+        *changed = Changed::not(&Cell::parse(code).without_commands());
+        if changed.code.trim().is_empty() {
+            return Ok(outputs);
         }
-        *lock(&self.shared.report) = Report::default();
+        let plain = changed.code.clone();
+        if let Some(typed) = self.typed(&plain) {
+            *changed = typed;
+        }
+        let mut result = self.context.execute(&changed.code);
+        if let Err(evcxr::Error::CompilationErrors(errors)) = &result
+            && changed.adds_to(errors.iter().flat_map(places))
+        {
+            // A type that cannot be written here. evcxr says so in other words.
+            *changed = Changed::not(&plain);
+            result = self.context.execute(&plain);
+        }
+        outputs.merge(result?);
+        Ok(outputs)
     }
 
-    /// Does a part of what later cells would wait for; false if there was nothing left to do.
-    pub fn warm_up(&mut self) -> bool {
-        let last = self.knows_types;
-        let warmed = catch_unwind(AssertUnwindSafe(|| {
-            if last {
-                let code = "{ use noisebook::prelude::*; let tensor: Tensor = todo!(); tensor.si }";
-                let _ = self.context.completions(code, code.len() - 2);
-            } else {
-                self.learn_types();
-            }
-        }));
-        if warmed.is_err() {
-            eprintln!("noisebook: warming up failed; cells work all the same");
+    /// The cell with the types of its variables; None if there are none to write, or if it does not compile.
+    fn typed(&mut self, code: &str) -> Option<Changed> {
+        let cell = Cell::parse(code);
+        if cell.variables() == 0 {
+            return None;
         }
-        !last
+        let source = self.analysis(&cell.probed(types::probe).code)?;
+        let types = types::infer(&self.folder, &source, cell.variables()).ok()?;
+        Some(cell.with_types(&types))
     }
 
-    fn evaluate(&mut self, code: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
-        if needs_types(code) {
-            self.learn_types();
-        }
-        let mut code = code.to_string();
-        loop {
-            let result = self.context.execute(&code);
-            let Err(error @ evcxr::Error::CompilationErrors(_)) = &result else { return result };
-            match with_number_type(error, &code) {
-                Some(changed) => code = changed,
-                None if !self.knows_types => self.learn_types(),
-                None => return result,
-            }
-        }
+    /// evcxr's source for the analysis of a cell that has a comment: it writes that file before it looks for completions.
+    fn analysis(&mut self, code: &str) -> Option<String> {
+        let file = self.folder.join("src/lib.rs");
+        let _ = std::fs::remove_file(&file);
+        // There are none in a comment, which takes no time to find out.
+        let _ = self.context.completions(code, code.find(types::COMMENT)? + 3);
+        std::fs::read_to_string(file).ok()
     }
 
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        self.remove_loaded_cells();
+        let before: BTreeSet<String> = self.variables().collect();
         self.shared.link.forget_interrupts();
+        self.shared.interrupts.begin();
+        let result = self.run(code);
+        let result = match (self.shared.interrupts.end(), result) {
+            (Interrupted::Not, result) => result,
+            // What went wrong by itself says more.
+            (Interrupted::Running, Err(failure)) => Err(failure),
+            (how, _) => Err(Failure::interrupted(how)),
+        };
+        result.map_err(|failure| {
+            let after: BTreeSet<String> = self.variables().collect();
+            failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>())
+        })
+    }
+
+    /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell.
+    fn remove_loaded_cells(&self) {
+        let Ok(targets) = self.folder.join("target").read_dir() else { return };
+        let folders = targets.flatten().filter_map(|target| target.path().join("debug").read_dir().ok());
+        for file in folders.flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with("libcode_") {
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
+    }
+
+    fn variables(&self) -> impl Iterator<Item = String> {
+        self.context.variables_and_types().map(|(name, _)| name.to_string())
+    }
+
+    fn run(&mut self, code: &str) -> std::result::Result<(), Failure> {
         *lock(&self.shared.report) = Report::default();
-        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code))) else {
+        let mut changed = Changed::not(code);
+        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code, &mut changed))) else {
             return Err(Failure::plain("KernelError", "evcxr could not handle this cell; the kernel's log says more"));
         };
         let report = std::mem::take(&mut *lock(&self.shared.report));
-        let outputs = result.map_err(|error| Failure::from_evcxr(&error, code))?;
+        let outputs = result.map_err(|error| Failure::from_evcxr(&error, &changed))?;
         if let Some(text) = report.panic {
-            return Err(Failure::from_panic(&text, code, &self.context.last_source().unwrap_or_default()));
+            return Err(Failure::from_panic(&text, &changed, &self.context.last_source().unwrap_or_default()));
         }
         if let Some(text) = report.error {
             let text = if text.is_empty() { "the cell returned an error at a `?`" } else { &text };
@@ -124,35 +185,27 @@ impl Session {
         show_commands(&self.shared.output, outputs);
         Ok(())
     }
+
+    /// What the cells so far have made.
+    pub fn notebook(&mut self) -> Notebook {
+        let source = catch_unwind(AssertUnwindSafe(|| self.analysis(&format!("({}0)", types::COMMENT))))
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let variables = self.context.variables_and_types().map(|(name, kind)| (name.to_string(), kind.to_string()));
+        Notebook::new(&source, variables.collect(), self.dependencies.clone())
+    }
 }
 
-/// The cell with a type for a number, where rustc asks for one only because evcxr calls a method on the cell's value:
-/// `let n = 5; n` fails to compile otherwise. None if this was not the error.
-fn with_number_type(error: &evcxr::Error, code: &str) -> Option<String> {
-    let evcxr::Error::CompilationErrors(errors) = error else { return None };
-    let [error] = errors.as_slice() else { return None };
-    let kind = error
-        .message()
-        .strip_prefix("you must specify a type for this binding, like `")?
-        .trim_end_matches('`')
-        .to_string();
-    let span = error.primary_spanned_message()?.span?;
-    let line = code.split_inclusive('\n').nth(span.start_line - 1)?;
-    let before: usize = code.split_inclusive('\n').take(span.start_line - 1).map(str::len).sum();
-    let (column, _) = line.char_indices().nth(span.start_column - 1)?;
-    let (head, tail) = code.split_at(before + column);
-    Some(format!("{head}: {kind}{tail}"))
-}
-
-/// Whether a cell may bind variables, or is a command, which may ask for their types.
-fn needs_types(code: &str) -> bool {
-    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "let")
-        || code.lines().any(|line| line.trim_start().starts_with(':'))
+/// Where an error points to, as lines and columns.
+fn places(error: &CompilationError) -> impl Iterator<Item = (usize, usize)> {
+    error.spanned_messages().iter().filter_map(|message| message.span).map(|span| (span.start_line, span.start_column))
 }
 
 /// What evcxr's commands say (`:vars`, `:help`); values of cells do not come this way.
 fn show_commands(output: &Output, outputs: EvalOutputs) {
     let mut contents: Vec<_> = outputs.content_by_mime_type.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+    contents.iter_mut().for_each(|(_, text)| *text = types::short(text));
     contents.sort();
     if !contents.is_empty() {
         output.bundle(MessageKind::ExecuteResult, contents);
@@ -162,14 +215,14 @@ fn show_commands(output: &Output, outputs: EvalOutputs) {
 /// evcxr waits until its own channels are read. The pump leaves nothing for them but what it cannot know.
 fn drain(outputs: EvalContextOutputs) {
     let EvalContextOutputs { stdout, stderr } = outputs;
-    std::thread::spawn(move || stdout.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
-    std::thread::spawn(move || stderr.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
+    std::thread::spawn(move || stdout.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
+    std::thread::spawn(move || stderr.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
 }
 
 /// Compiles everything that sessions clone, in the template's folder. Takes minutes the first time.
 pub fn prepare(warm: &Warm, shared: Arc<Shared>, template: &Path) -> Result<()> {
     let mut session = Session::start(shared, template, warm)?;
-    session.add_dependency()?;
+    session.name_crate(":offline 1\n")?;
     let code = "{ use noisebook::prelude::*; drop(Tensor::from(1.0)); }";
     session.execute(code).map_err(|failure| failure.traceback.join("\n"))?;
     warm.finish()

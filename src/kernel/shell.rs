@@ -1,6 +1,7 @@
 //! The shell channel. Cells go to their own thread; all else is answered at once, also while a cell runs.
 
 use super::completeness::{self, Completeness};
+use super::language::Language;
 use super::message::{Author, Message, PROTOCOL};
 use super::output::Publisher;
 use super::queue::Queue;
@@ -50,7 +51,7 @@ impl Shell {
     }
 
     /// Serves the channel until the sockets fail.
-    pub fn run(&self, kernel: &Kernel, queue: &Arc<Queue>) -> Result<()> {
+    pub fn run(&self, kernel: &Kernel, queue: &Arc<Queue>, language: &Language) -> Result<()> {
         loop {
             let [asked, answered] = channels::wait([&self.socket, &self.replies])?;
             if answered {
@@ -59,6 +60,9 @@ impl Shell {
             if asked {
                 match kernel.signer.decode(channels::receive(&self.socket)?) {
                     Ok(request) if request.kind() == "execute_request" => queue.push(request),
+                    Ok(request) if matches!(request.kind(), "complete_request" | "inspect_request") => {
+                        language.ask(request);
+                    }
                     Ok(request) => kernel.answer(&self.socket, &request),
                     Err(error) => kernel.drops.say("shell", error),
                 }

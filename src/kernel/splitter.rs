@@ -3,7 +3,7 @@
 //! The stream is raw: no newline is waited for, and a control line is found even where it is glued to the end of other
 //! text. Only what may still become something else is held back until more comes, or until `flush`.
 
-use noisebook::show::frame::{FrameId, MARKER_LENGTH};
+use crate::show::frame::{FrameId, MARKER_LENGTH};
 
 const EVCXR: &[u8] = b"EVCXR_";
 const END_CONTENT: &[u8] = b"EVCXR_END_CONTENT\n";

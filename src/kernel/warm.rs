@@ -7,7 +7,7 @@
 //!     cell-rustc        see cell_rustc.rs
 //!     no-sources/       see environment.rs
 //!     template/         evcxr's build directory, with everything compiled
-//!     sessions/<pid>-*  clones of it, one a running kernel
+//!     sessions/*        clones of it, one a running kernel
 //!     ready             written last: the Rust and libtorch that the template is for
 //! ~/.cache/noisebook/kernel/bindings-*/
 //!     libtch.a          torch-sys's C++ part, compiled already
@@ -19,9 +19,10 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Counted up when the layout changes.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// How many prepared builds are kept besides those in use.
 const KEPT: usize = 3;
@@ -58,9 +59,19 @@ impl Warm {
         &self.root
     }
 
+    /// What a compiled dependency depends on besides its source, as `ready` holds it.
+    pub fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
     /// The crate that cells depend on.
     pub fn crate_folder(&self) -> PathBuf {
         self.root.join("crate")
+    }
+
+    /// The command that makes it a dependency.
+    pub fn dependency(&self) -> String {
+        format!(":dep noisebook = {{ path = {:?} }}", self.crate_folder().display().to_string())
     }
 
     /// The environment that the build was made in.
@@ -132,7 +143,9 @@ impl Warm {
         fs::copy(self.template().join("Cargo.lock"), self.lock_file())?;
         let libtorch = environment::libtorch_lib().map(PathBuf::from);
         let search: Vec<_> = libtorch.into_iter().chain(bindings_folder()?).collect();
-        cell_rustc::offer_crate(&self.wrapper(), &self.compiled_crate()?, &search)?;
+        // tch is the crate's, so that a cell's `tch::Tensor` is the same type.
+        let crates = [("noisebook", self.compiled("noisebook")?), ("tch", self.compiled("tch")?)];
+        cell_rustc::offer_crates(&self.wrapper(), &crates, &self.products()?, &search)?;
         fs::write(self.root.join("ready.new"), &self.toolchain)?;
         fs::rename(self.root.join("ready.new"), self.root.join("ready"))?;
         self.sweep();
@@ -144,7 +157,7 @@ impl Warm {
         let builds = self.root.parent().and_then(|cache| fs::read_dir(cache).ok()).into_iter().flatten().flatten();
         let mut unused: Vec<_> = builds
             .filter_map(|build| Some((build.path().join("sessions").metadata().ok()?.modified().ok()?, build.path())))
-            .filter(|(_, build)| *build != self.root && sessions(build).all(|(_, pid)| !is_running(pid)))
+            .filter(|(_, build)| *build != self.root && sessions(build).all(|path| is_stale(&path)))
             .collect();
         unused.sort();
         for (_, build) in unused.iter().rev().skip(KEPT) {
@@ -157,18 +170,20 @@ impl Warm {
     pub fn new_session(&self) -> Result<SessionFolder> {
         let folder = self.root.join("sessions");
         fs::create_dir_all(&folder)?;
-        for (path, _) in sessions(&self.root).filter(|(_, pid)| !is_running(*pid)) {
+        for path in sessions(&self.root).filter(|path| is_stale(path)) {
             // Another kernel may be sweeping too.
             let _ = fs::remove_dir_all(path);
         }
         let path = folder.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
         fs::create_dir(&path)?;
-        Ok(SessionFolder { path })
+        let lock = File::create(path.join(LOCK))?;
+        lock.lock()?;
+        Ok(SessionFolder { path, _lock: lock })
     }
 
     /// Fills a session's folder from the template.
-    pub fn fill(&self, session: &SessionFolder) -> Result<()> {
-        clone_build(&self.template().join("target"), &session.path.join("target"))?;
+    pub fn fill(&self, session: &Path) -> Result<()> {
+        clone_build(&self.template().join("target"), &session.join("target"))?;
         Ok(())
     }
 
@@ -176,15 +191,22 @@ impl Warm {
         self.root.join("cell-rustc")
     }
 
-    fn compiled_crate(&self) -> Result<PathBuf> {
-        let folder = self.template().join("target").join(host()?).join("debug/deps");
+    /// Where cargo puts what it compiles.
+    fn products(&self) -> Result<PathBuf> {
+        Ok(self.template().join("target").join(host()?).join("debug/deps"))
+    }
+
+    /// A compiled crate.
+    fn compiled(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.products()?;
+        let start = format!("lib{name}-");
         let rlibs = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("libnoisebook-") && name.ends_with(".rlib")
+            name.starts_with(&start) && name.ends_with(".rlib")
         });
-        // An earlier build's crate may lie beside it.
+        // An earlier build's may lie beside it.
         let newest = rlibs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
-        newest.ok_or_else(|| format!("{}: the compiled crate is not there", folder.display()).into())
+        newest.ok_or_else(|| format!("{}: the compiled {name} is not there", folder.display()).into())
     }
 
     fn template(&self) -> PathBuf {
@@ -201,9 +223,16 @@ impl Warm {
     }
 }
 
+/// In a session's folder, and locked while its kernel lives: on whichever machine that shares the folder.
+pub const LOCK: &str = "lock";
+
+/// How long a folder may be without its lock: its kernel is about to make it.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// The build directory of one running kernel.
 pub struct SessionFolder {
     path: PathBuf,
+    _lock: File,
 }
 
 impl SessionFolder {
@@ -222,12 +251,20 @@ impl SessionFolder {
     }
 }
 
-/// The sessions of a prepared build, and the processes that they belong to.
-fn sessions(build: &Path) -> impl Iterator<Item = (PathBuf, i32)> + use<> {
-    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.split('-').next()?.parse().ok()?;
-        Some((entry.path(), pid))
-    })
+/// The sessions of a prepared build.
+pub fn sessions(build: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// Whether the kernel of a session is no more.
+pub fn is_stale(session: &Path) -> bool {
+    match File::open(session.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(_) => {
+            let made = session.metadata().and_then(|metadata| metadata.modified());
+            made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BEGINNING))
+        }
+    }
 }
 
 /// Where prepared builds lie. evcxr allows no spaces in the path of a build.
@@ -286,9 +323,4 @@ fn rustc(arguments: &[&str]) -> Result<String> {
         return Err(format!("rustc failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn is_running(pid: i32) -> bool {
-    // SAFETY: signal 0 only asks.
-    unsafe { libc::kill(pid, 0) == 0 }
 }

@@ -1,61 +1,76 @@
 //! The thread that runs the cells, one after the other.
 
-use super::failure::Failure;
+use super::failure::{Failure, INTERRUPTED};
 use super::history::History;
+use super::language::Language;
 use super::message::Message;
+use super::preparing::Preparing;
 use super::pump::Shared;
 use super::queue::Queue;
 use super::session::Session;
 use super::shell::Replies;
 use super::warm::{SessionFolder, Warm};
-use super::{Result, Status, expressions, pager};
+use super::{Result, expressions, lock, log, pager};
+use crate::show::frame::{self, MessageKind};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Runs cells for the front end.
 pub struct Worker {
     pub queue: Arc<Queue>,
     pub shared: Arc<Shared>,
-    pub status: Arc<Status>,
     pub replies: Replies,
     pub warm: Warm,
+    pub language: Language,
     pub history: Arc<History>,
     /// Counts cells from 1.
     pub count: u64,
 }
 
+/// A session, or why there is none.
+type Started = std::result::Result<Session, String>;
+
 impl Worker {
     /// Never returns.
     pub fn run(mut self, folder: &SessionFolder) {
-        let mut session = self.start(folder).map_err(|error| {
-            eprintln!("noisebook: cells cannot be run: {error}");
-            error.to_string()
-        });
-        if let Ok(session) = &mut session {
-            while self.queue.is_empty() && session.warm_up() {}
-        }
+        let mut preparing = if self.warm.is_ready() { None } else { Some(Preparing::start()) };
+        let mut session = if preparing.is_none() { self.start(folder) } else { Err(String::new()) };
         loop {
             let request = self.queue.next();
-            self.execute(&request, &mut session);
-        }
-    }
-
-    fn start(&self, folder: &SessionFolder) -> Result<Session> {
-        if !self.warm.is_ready() {
-            eprintln!("noisebook: preparing the build of the cells, once; this takes minutes");
-            // In a process of its own: evcxr's build folder is chosen by a variable of the whole process.
-            let status = Command::new(std::env::current_exe()?).arg("prepare").status()?;
-            if !status.success() {
-                return Err("the build of the cells could not be prepared; the kernel's log says why".into());
+            let stored = self.begin(&request);
+            let waited = preparing.as_mut().map_or(Ok(()), |preparing| preparing.wait(&self.shared));
+            if waited.is_ok() && preparing.take().is_some() {
+                session = self.start(folder);
+            }
+            let result = waited.and_then(|()| self.evaluate(&request, &mut session));
+            let value = self.shared.output.end();
+            if stored {
+                self.history.set_output(value);
+            }
+            self.end(&request, result);
+            if let Ok(session) = &mut session {
+                *lock(&self.language.notebook) = session.notebook();
             }
         }
-        self.warm.fill(folder)?;
-        Session::start(self.shared.clone(), folder.path(), &self.warm)
     }
 
-    fn execute(&mut self, request: &Message, session: &mut std::result::Result<Session, String>) {
+    fn start(&self, folder: &SessionFolder) -> Started {
+        // evcxr begins with a cell of its own, whose value nobody asked for.
+        self.shared.output.hold_value();
+        let start = || -> Result<Session> {
+            self.warm.fill(folder.path())?;
+            Session::start(self.shared.clone(), folder.path(), &self.warm)
+        };
+        let session = start();
+        self.shared.output.take_value();
+        session.map_err(|error| {
+            log::line(format_args!("cells cannot be run: {error}"));
+            error.to_string()
+        })
+    }
+
+    /// Announces a cell; true if it is kept in the history.
+    fn begin(&mut self, request: &Message) -> bool {
         let code = request.text("code").unwrap_or_default();
         let silent = request.flag("silent", false);
         let stored = !silent && request.flag("store_history", true);
@@ -69,15 +84,14 @@ impl Worker {
         if !silent {
             publisher.publish(&request.header, "execute_input", json!({ "code": code, "execution_count": self.count }));
         }
-        self.status.running.store(true, Ordering::SeqCst);
-        let result = self.evaluate(request, session);
-        self.status.running.store(false, Ordering::SeqCst);
-        let value = self.shared.output.end();
-        if stored {
-            self.history.set_output(value);
-        }
+        stored
+    }
+
+    /// Replies.
+    fn end(&self, request: &Message, result: std::result::Result<Value, Failure>) {
         // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
-        let stop = result.is_err() && request.flag("stop_on_error", true);
+        let interrupted = result.as_ref().is_err_and(|failure| failure.name == INTERRUPTED);
+        let stop = interrupted || result.is_err() && request.flag("stop_on_error", true);
         let aborted = if stop { self.queue.take_all() } else { Vec::new() };
         let (status, answer) = match result {
             Ok(answer) => ("ok", answer),
@@ -94,21 +108,25 @@ impl Worker {
         self.replies.publisher.status(&request.header, "idle");
         for request in aborted {
             self.replies.publisher.status(&request.header, "busy");
-            self.replies.send(&request, "execute_reply", json!({ "status": "aborted", "execution_count": self.count }));
+            self.replies.send(&request, "execute_reply", json!({ "status": "aborted" }));
             self.replies.publisher.status(&request.header, "idle");
         }
     }
 
     /// Runs a cell; gives what its reply says besides that all went well.
-    fn evaluate(
-        &self,
-        request: &Message,
-        session: &mut std::result::Result<Session, String>,
-    ) -> std::result::Result<Value, Failure> {
+    fn evaluate(&self, request: &Message, session: &mut Started) -> std::result::Result<Value, Failure> {
         let Some(code) = request.text("code") else {
             let code = request.content.get("code").unwrap_or(&Value::Null);
             return Err(Failure::plain("InvalidRequest", &format!("code = {code}: it must be a text")));
         };
+        if let Some(name) = pager::name(code) {
+            let Some(page) = self.language.document(name) else {
+                return Err(Failure::plain("NotFound", &format!("there is no documentation of `{name}`")));
+            };
+            let mut answer = frame::Message::new(MessageKind::ExecuteResult);
+            answer.data = page;
+            return Ok(json!({ "payload": [pager::payload(code, answer)] }));
+        }
         let session = match session {
             Ok(session) => session,
             Err(reason) => return Err(Failure::plain("KernelError", &format!("cells cannot be run: {reason}"))),

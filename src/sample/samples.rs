@@ -40,13 +40,14 @@ pub(super) struct Frame {
 
 impl Samples {
     /// Takes all steps, keeping `frames` of them spread evenly, the first among them. An interrupt ends it at the next.
-    pub(super) fn collect(steps: SampleSteps, frames: usize, seed: u64) -> Result<Self> {
+    pub(super) fn collect(mut steps: SampleSteps, frames: usize, seed: u64) -> Result<Self> {
         let (total, frames) = (steps.steps(), frames.min(steps.steps()));
         let kept =
             |index: usize| index == 0 && frames > 0 || index * frames / total > (index.max(1) - 1) * frames / total;
         let (began, mut live) = (Instant::now(), Live::new());
         let (mut last, mut kept_frames, mut drawn) = (None, Vec::new(), false);
-        for step in steps {
+        // One step is taken in any case: a cell that was interrupted while it trained keeps all that it binds.
+        while let Some(step) = steps.advance() {
             let step = step?;
             if kept(step.index) {
                 kept_frames.push(Frame { t: step.t, x: step.x.shallow_clone(), x0: step.x0.shallow_clone() });

@@ -2,6 +2,7 @@
 
 use crate::denoiser::Denoiser;
 use crate::random::{Stream, generator, normal};
+use crate::show::interrupted;
 use crate::{Result, Schedule};
 use std::rc::Rc;
 use tch::{Tensor, no_grad_guard};
@@ -90,6 +91,18 @@ impl SampleSteps {
         self.times.len() - 1
     }
 
+    /// The next step, whether or not somebody asks for an end.
+    pub(super) fn advance(&mut self) -> Option<Result<SampleStep>> {
+        if self.index >= self.steps() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.index = self.steps();
+        }
+        Some(step)
+    }
+
     fn step(&mut self) -> Result<SampleStep> {
         let _guard = no_grad_guard();
         let (t, s) = (self.times[self.index], self.times[self.index + 1]);
@@ -124,15 +137,9 @@ impl SampleSteps {
 impl Iterator for SampleSteps {
     type Item = Result<SampleStep>;
 
+    /// None at the end, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.index >= self.steps() {
-            return None;
-        }
-        let step = self.step();
-        if step.is_err() {
-            self.index = self.steps();
-        }
-        Some(step)
+        if interrupted() { None } else { self.advance() }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

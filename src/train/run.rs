@@ -74,12 +74,8 @@ impl Run {
         let _one_thread = OneThread::if_small(&*model.network(), training.batch_size());
         let earlier = model.network().parameters().trained_steps();
         let mut record = Record { steps, earlier, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
-        let (mut live, began, mut stopped) = (Live::new(), Instant::now(), false);
+        let (mut live, began) = (Live::new(), Instant::now());
         for index in 0..steps {
-            if interrupted() {
-                stopped = true;
-                break;
-            }
             let Some(step) = training.next() else { break };
             let step = step?;
             record.losses.push(step.loss);
@@ -95,7 +91,8 @@ impl Run {
             }
         }
         let _ = live_figure(&record).and_then(|figure| live.finish(&figure));
-        Ok(Self { model, average, record, interrupted: stopped })
+        let interrupted = record.losses.len() < steps && interrupted();
+        Ok(Self { model, average, record, interrupted })
     }
 
     /// The model that was trained. It is shared: training it further changes it here too.

@@ -7,6 +7,7 @@ use crate::diffusion::{Diffusion, Evaluation};
 use crate::net::Parameters;
 use crate::random::{Stream, generator, permutation, unit};
 use crate::schedule::Levels;
+use crate::show::interrupted;
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 use tch::{Tensor, no_grad_guard};
@@ -171,8 +172,9 @@ fn average_into(average: &Parameters, weights: &Parameters, decay: f64, step: us
 impl Iterator for TrainSteps {
     type Item = Result<TrainStep>;
 
+    /// None after an error, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
+        if self.failed || interrupted() {
             return None;
         }
         let step = self.step();

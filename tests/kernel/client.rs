@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const KEY: &str = "a key for tests";
-/// The first cell on a machine waits until the build of the cells is prepared.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+/// Nothing takes so long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A kernel and the four channels to it.
 pub struct Client {
@@ -89,6 +89,9 @@ impl Run {
 impl Client {
     /// Starts a kernel and waits until it answers.
     pub fn start() -> Self {
+        // At once if that was done already.
+        let prepared = Command::new(env!("CARGO_BIN_EXE_noisebook")).arg("prepare").status().unwrap();
+        assert!(prepared.success());
         let folder = tempfile::tempdir().unwrap();
         let listeners: Vec<_> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
@@ -235,6 +238,15 @@ impl Client {
         let reply = receive(&self.control, Duration::from_secs(10)).unwrap_or_else(|| panic!("no reply to {kind}"));
         assert_eq!(reply.parent["msg_id"], id);
         reply
+    }
+}
+
+impl Client {
+    /// How many processes of a name the kernel has started.
+    pub fn children(&self, name: &str) -> usize {
+        let arguments = ["-P", &self.kernel.id().to_string(), "-x", name];
+        let found = Command::new("pgrep").args(arguments).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().lines().count()
     }
 }
 

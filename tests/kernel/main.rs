@@ -9,11 +9,14 @@ mod bad_input;
 mod client;
 mod floods;
 mod hostile;
+mod interrupts;
+mod language;
 mod replies;
 mod requests;
+mod sessions;
 mod training;
 
-use client::{Client, cell, receive};
+use client::{Client, cell};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -31,8 +34,10 @@ fn cells() {
     training::check(&client);
     a_failure_stops_the_queue(&client);
     silence(&client);
-    interrupts(&client);
+    language::check(&client);
+    interrupts::check(&client);
     a_process_that_dies(&client);
+    interrupts::code_that_does_not_look(&client);
 }
 
 fn prelude(client: &Client) {
@@ -158,36 +163,12 @@ fn silence(client: &Client) {
     assert_eq!(run.result(), Some("1"));
 }
 
-fn interrupts(client: &Client) {
-    // While nothing runs, nothing happens.
-    assert_eq!(client.control("interrupt_request", json!({})).content["status"], "ok");
-    let run = client.execute("noisebook::show::interrupted()").ok();
-    assert_eq!(run.result(), Some("false"));
-    let id = client.send_cell(
-        "println!(\"begin\");\nlet begin = std::time::Instant::now();\n\
-         while !noisebook::show::interrupted() && begin.elapsed().as_secs() < 20 {\n\
-             std::thread::sleep(std::time::Duration::from_millis(10));\n}\nbegin.elapsed().as_secs() < 20",
-    );
-    client.wait_for("stream");
-    // Control and heartbeat answer while a cell runs, and so does kernel_info on the shell.
-    client.heartbeat.send("beat", 0).unwrap();
-    assert_eq!(client.heartbeat.recv_bytes(0).unwrap(), b"beat");
-    assert_eq!(client.control("kernel_info_request", json!({})).content["implementation"], "noisebook");
-    let info = client.send(&client.shell, "kernel_info_request", json!({}));
-    let reply = receive(&client.shell, Duration::from_secs(1)).unwrap();
-    assert_eq!((reply.kind(), &reply.parent["msg_id"]), ("kernel_info_reply", &json!(info)));
-    client.control("interrupt_request", json!({}));
-    let run = client.finish(&id).ok();
-    assert_eq!(run.result(), Some("true"));
-    // The request was for that cell only.
-    assert_eq!(client.execute("noisebook::show::interrupted()").ok().result(), Some("false"));
-}
-
 fn a_process_that_dies(client: &Client) {
     let run = client.execute("println!(\"last words\");\nstd::process::abort();");
-    let (name, value, _) = run.error();
+    let (name, value, traceback) = run.error();
     assert_eq!(name, "ProcessEnded");
-    assert!(value.contains("SIGABRT") && value.contains("variables are lost"), "{value}");
+    assert!(value.contains("SIGABRT"), "{value}");
+    assert!(traceback.contains("Variables that are gone: ") && traceback.contains("kept"), "{traceback}");
     assert_eq!(run.stream("stdout"), "last words\n");
     assert_eq!(client.execute("Tensor::from(1.0).double_value(&[])").ok().result(), Some("1.0"));
     let (name, ..) = client.execute("kept.len()").error();

@@ -12,7 +12,7 @@ pub fn check(client: &Client) {
         assert_eq!(update.content["transient"], figure.content["transient"]);
     }
     client.control("interrupt_request", json!({}));
-    client.finish(&id).ok();
+    assert_eq!(client.finish(&id).error().0, "Interrupted");
     let run = client.execute("run.interrupted() && !run.losses().is_empty() && run.losses().len() < 1_000_000").ok();
     assert_eq!(run.result(), Some("true"));
 }

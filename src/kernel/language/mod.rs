@@ -1,0 +1,245 @@
+//! Completion and inspection, in a process of their own.
+//!
+//! rust-analyzer knows the answers, once it has read the standard library, the crate and all its dependencies, which takes
+//! tens of seconds and a gigabyte of memory. In another process, at a low priority, that keeps no cell waiting; questions
+//! are answered while a cell runs; and whatever happens to rust-analyzer, the variables are safe.
+
+mod documentation;
+mod process;
+
+use super::message::Message;
+use super::notebook::Notebook;
+use super::shell::Replies;
+use super::{Result, environment, lock, log};
+use serde_json::{Map, Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub use process::run as answer_questions;
+
+/// How long a front end waits for an answer. Later ones are thrown away.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How long a cell waits that asks for documentation: rust-analyzer may still be reading.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Documentation as MIME types and their contents.
+pub type Page = Map<String, Value>;
+
+enum Request {
+    /// From a front end.
+    Answer(Message),
+    /// From a cell: what is this?
+    Document(String, Sender<Option<Page>>),
+}
+
+/// Where requests go.
+#[derive(Clone)]
+pub struct Language {
+    requests: Sender<Request>,
+    /// As of the last cell.
+    pub notebook: Arc<Mutex<Notebook>>,
+}
+
+impl Language {
+    /// Starts the thread that answers, and the process that knows.
+    pub fn start(replies: Replies, folder: PathBuf) -> Self {
+        let (requests, received) = channel();
+        let notebook = Arc::new(Mutex::new(Notebook::default()));
+        let answering = Answering { replies, notebook: notebook.clone(), folder, process: None, count: 0 };
+        std::thread::spawn(move || answering.run(&received));
+        Self { requests, notebook }
+    }
+
+    pub fn ask(&self, request: Message) {
+        // The thread lives as long as the kernel.
+        let _ = self.requests.send(Request::Answer(request));
+    }
+
+    /// Waits for the documentation of a name.
+    pub fn document(&self, name: &str) -> Option<Page> {
+        let (sender, page) = channel();
+        self.requests.send(Request::Document(name.to_string(), sender)).ok()?;
+        page.recv().ok()?
+    }
+}
+
+struct Answering {
+    replies: Replies,
+    notebook: Arc<Mutex<Notebook>>,
+    folder: PathBuf,
+    process: Option<Process>,
+    /// Numbers the questions.
+    count: u64,
+}
+
+struct Process {
+    questions: ChildStdin,
+    answers: Receiver<Value>,
+}
+
+impl Answering {
+    fn run(mut self, requests: &Receiver<Request>) {
+        self.process = self.start().map_err(|error| log::line(format_args!("no completion: {error}"))).ok();
+        while let Ok(request) = requests.recv() {
+            let request = match request {
+                Request::Answer(request) => request,
+                Request::Document(name, page) => {
+                    let _ = page.send(self.documentation(&name, name.len(), LONG_PATIENCE));
+                    continue;
+                }
+            };
+            self.replies.publisher.status(&request.header, "busy");
+            let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
+            let cursor =
+                request.content.get("cursor_pos").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+            let cursor = cursor.map_or(code.len(), |cursor| byte_offset(code, cursor));
+            if request.kind() == "inspect_request" {
+                let content = self.inspect(code, cursor);
+                self.replies.send(&request, "inspect_reply", content);
+            } else {
+                let content = self.complete(code, cursor);
+                self.replies.send(&request, "complete_reply", content);
+            }
+            self.replies.publisher.status(&request.header, "idle");
+        }
+    }
+
+    fn start(&self) -> Result<Process> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("language").arg(&self.folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env_remove(environment::SOURCES).env("EVCXR_TMPDIR", &self.folder);
+        // SAFETY: the closure runs between fork and exec, and makes two system calls that are safe there.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                libc::setpriority(libc::PRIO_PROCESS, 0, 15);
+                Ok(())
+            });
+        }
+        let mut child = command.spawn()?;
+        let (Some(questions), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("the process has no streams".into());
+        };
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(std::result::Result::ok) {
+                if let Ok(answer) = serde_json::from_str(&line) {
+                    let _ = sender.send(answer);
+                }
+            }
+            let _ = child.wait();
+        });
+        Ok(Process { questions, answers })
+    }
+
+    fn complete(&mut self, code: &str, cursor: usize) -> Value {
+        let answer = self.ask("complete", code, cursor, PATIENCE);
+        let matches = answer.as_ref().and_then(|answer| answer["matches"].as_array()).cloned();
+        if let (Some(matches), Some(answer)) = (matches.filter(|matches| !matches.is_empty()), answer) {
+            let place = |name: &str| answer[name].as_u64().map_or(cursor, |at| at as usize).min(code.len());
+            let (start, end) = (characters(code, place("start")), characters(code, place("end")));
+            let types: Vec<_> = matches
+                .iter()
+                .map(|item| json!({ "start": start, "end": end, "text": item["text"], "type": item["kind"] }))
+                .collect();
+            let texts: Vec<_> = matches.iter().map(|item| item["text"].clone()).collect();
+            return json!({
+                "status": "ok", "matches": texts, "cursor_start": start, "cursor_end": end,
+                "metadata": { "_jupyter_types_experimental": types },
+            });
+        }
+        // rust-analyzer is not ready, or knows nothing: at least the variables.
+        let start = word(code, cursor).start;
+        let typed = &code[start..cursor];
+        let notebook = lock(&self.notebook);
+        let names: Vec<_> = if typed.is_empty() { Vec::new() } else { notebook.names(typed).collect() };
+        json!({
+            "status": "ok", "matches": names, "metadata": {},
+            "cursor_start": characters(code, start), "cursor_end": characters(code, cursor),
+        })
+    }
+
+    fn inspect(&mut self, code: &str, cursor: usize) -> Value {
+        let end = word(code, cursor).end;
+        // With its parenthesis, a method is told from a field.
+        let end = end + usize::from(code[end..].starts_with('('));
+        let data = self.documentation(code, end, PATIENCE).unwrap_or_default();
+        json!({ "status": "ok", "found": !data.is_empty(), "data": data, "metadata": {} })
+    }
+
+    fn documentation(&mut self, code: &str, end: usize, patience: Duration) -> Option<Page> {
+        let answer = self.ask("inspect", code, end, patience)?;
+        documentation::bundle(answer["plain"].as_str()?, answer["html"].as_str()?)
+    }
+
+    /// The process's answer, if it comes in time. A process that has ended is started again for the next question.
+    fn ask(&mut self, what: &str, code: &str, at: usize, patience: Duration) -> Option<Value> {
+        if self.process.is_none() {
+            self.process = self.start().ok();
+        }
+        let process = self.process.as_mut()?;
+        self.count += 1;
+        let notebook = lock(&self.notebook).clone();
+        let question = json!({
+            "id": self.count, "what": what, "code": code, "at": at,
+            "before": notebook.source(), "dependencies": notebook.dependencies(),
+        });
+        if writeln!(process.questions, "{question}").is_err() {
+            self.process = None;
+            return None;
+        }
+        let begin = Instant::now();
+        while let Some(left) = patience.checked_sub(begin.elapsed()) {
+            match process.answers.recv_timeout(left) {
+                Ok(answer) if answer["id"] == self.count => return Some(answer),
+                Ok(_late) => {}
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.process = None;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The byte at which the character number `index` begins.
+fn byte_offset(code: &str, index: usize) -> usize {
+    code.char_indices().nth(index).map_or(code.len(), |(at, _)| at)
+}
+
+/// How many characters come before a byte.
+fn characters(code: &str, byte: usize) -> usize {
+    code.get(..byte).unwrap_or(code).chars().count()
+}
+
+/// The name at the cursor, or an empty range.
+fn word(code: &str, cursor: usize) -> Range<usize> {
+    let part = |c: &char| c.is_alphanumeric() || *c == '_';
+    let before: usize = code[..cursor].chars().rev().take_while(part).map(char::len_utf8).sum();
+    let after: usize = code[cursor..].chars().take_while(part).map(char::len_utf8).sum();
+    cursor - before..cursor + after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_count_characters() {
+        let code = "let é = größe_2.x";
+        assert_eq!(byte_offset(code, 8), 9);
+        assert_eq!(characters(code, 9), 8);
+        assert_eq!(&code[word(code, byte_offset(code, 10))], "größe_2");
+        assert_eq!(word(code, byte_offset(code, 7)).len(), 0);
+        assert_eq!(byte_offset(code, 1_000), code.len());
+    }
+}

@@ -1,0 +1,63 @@
+//! Completion and inspection, while nothing runs and while a cell does.
+
+use crate::client::{Client, Message, receive};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Uses the variable `kept`, a vector.
+pub fn check(client: &Client) {
+    client.execute("use noisebook::prelude::*;\n/// Adds one.\nfn successor(of: u8) -> u8 { of + 1 }").ok();
+    // rust-analyzer reads the crate in the background; until then only variables are completed.
+    let begin = Instant::now();
+    while matches(&complete(client, "Schedule::lin")).is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(300), "no completion");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let id = client.send_cell("println!(\"begin\"); std::thread::sleep(std::time::Duration::from_secs(5));");
+    client.wait_for("stream");
+    answers(client);
+    client.finish(&id).ok();
+    answers(client);
+}
+
+fn answers(client: &Client) {
+    let reply = complete(client, "let é = Schedule::lin");
+    assert_eq!(matches(&reply), ["linear"]);
+    assert_eq!((&reply.content["cursor_start"], &reply.content["cursor_end"]), (&json!(18), &json!(21)));
+    assert!(matches(&complete(client, "kept.le")).contains(&"len"));
+    assert_eq!(matches(&complete(client, "succ")), ["successor"]);
+    assert_eq!(matches(&complete(client, ":he")), [":help"]);
+
+    let text = inspect(client, "Schedule::cosine(1_000)?", 12);
+    assert!(text.contains("pub fn cosine(levels: usize)") && text.contains("Nichol & Dhariwal 2021"), "{text}");
+    assert!(text.contains("\nErrors:\n") && !text.contains("# Ok::<"), "{text}");
+    assert!(inspect(client, "successor(1)", 9).contains("Adds one."));
+    assert!(inspect(client, "kept", 2).contains("Vec<i32>"));
+    assert_eq!(inspect(client, "1 + 1", 2), "");
+}
+
+fn ask(client: &Client, kind: &str, content: Value) -> Message {
+    let id = client.send(&client.shell, kind, content);
+    let reply = receive(&client.shell, Duration::from_secs(10)).expect("an answer");
+    assert_eq!((&reply.parent["msg_id"], &reply.content["status"]), (&json!(id), &json!("ok")), "{reply:?}");
+    reply
+}
+
+fn complete(client: &Client, code: &str) -> Message {
+    let reply = ask(client, "complete_request", json!({ "code": code, "cursor_pos": code.chars().count() }));
+    assert_eq!(reply.kind(), "complete_reply");
+    reply
+}
+
+fn matches(reply: &Message) -> Vec<&str> {
+    reply.content["matches"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+}
+
+fn inspect(client: &Client, code: &str, cursor: usize) -> String {
+    let content = json!({ "code": code, "cursor_pos": cursor, "detail_level": 0 });
+    let reply = ask(client, "inspect_request", content);
+    let text = reply.content["data"]["text/plain"].as_str().unwrap_or_default().to_string();
+    assert_eq!(reply.content["found"], !text.is_empty());
+    assert_eq!(reply.content["data"]["text/html"].is_string(), !text.is_empty());
+    text
+}

@@ -39,7 +39,7 @@ impl Channels {
             shell: bind(zmq::ROUTER, "shell", LARGEST_MESSAGE)?,
             control: bind(zmq::ROUTER, "control", LARGEST_MESSAGE)?,
             stdin: bind(zmq::ROUTER, "stdin", LARGEST_MESSAGE)?,
-            heartbeat: bind(zmq::REP, "hb", LARGEST_WORD)?,
+            heartbeat: bind(zmq::ROUTER, "hb", LARGEST_WORD)?,
             iopub: bind(zmq::XPUB, "iopub", LARGEST_WORD)?,
         })
     }

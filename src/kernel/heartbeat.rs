@@ -1,4 +1,5 @@
-//! The heartbeat channel: says what it hears.
+//! The heartbeat channel: says what it hears, to whom it hears it from. A ROUTER does that for frames of any kind, where
+//! a REP socket falls silent after some that no REQ socket sends.
 
 use super::{channels, log};
 

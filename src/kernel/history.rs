@@ -30,6 +30,8 @@ struct Own {
     /// None until the first cell, which takes the next free number.
     session: Option<i64>,
     cells: Vec<Entry>,
+    /// The log was told once that the file cannot be written.
+    told: bool,
 }
 
 /// How many cells a request gets that does not say.
@@ -45,8 +47,10 @@ impl History {
         let mut own = lock(&self.own);
         match self.file.as_ref().map(|file| file.append(own.session, line, input)) {
             Some(Ok(session)) => own.session = Some(session),
-            Some(Err(error)) => log::line(format_args!("a cell is not in the history's file: {error}")),
-            None => {}
+            Some(Err(error)) if !std::mem::replace(&mut own.told, true) => {
+                log::line(format_args!("a cell is not in the history's file: {error}"));
+            }
+            _ => {}
         }
         own.cells.push(Entry { session: 0, line, input: input.to_string(), output: None });
     }

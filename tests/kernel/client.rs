@@ -17,7 +17,6 @@ pub struct Client {
     pub shell: zmq::Socket,
     pub control: zmq::Socket,
     pub heartbeat: zmq::Socket,
-    pub stdin: zmq::Socket,
     iopub: zmq::Socket,
     session: String,
     context: zmq::Context,
@@ -123,7 +122,6 @@ impl Client {
             shell: connect(zmq::DEALER, ports[0]),
             control: connect(zmq::DEALER, ports[3]),
             heartbeat: connect(zmq::REQ, ports[4]),
-            stdin: connect(zmq::DEALER, ports[2]),
             iopub,
             session: uuid::Uuid::new_v4().to_string(),
             context,
@@ -205,6 +203,11 @@ impl Client {
     pub fn finish(&self, id: &str) -> Run {
         let reply = receive(&self.shell, PATIENCE).expect("a reply");
         assert_eq!(reply.parent["msg_id"], id, "{reply:?}");
+        Run { reply, outputs: self.idle_after(id) }
+    }
+
+    /// Waits until the kernel is done with a request; gives what was broadcast meanwhile, without status messages.
+    pub fn idle_after(&self, id: &str) -> Vec<Message> {
         let mut outputs = Vec::new();
         loop {
             let message = receive(&self.iopub, Duration::from_secs(10)).expect("idle");
@@ -212,7 +215,7 @@ impl Client {
                 continue;
             }
             match (message.kind(), message.content["execution_state"].as_str()) {
-                ("status", Some("idle")) => return Run { reply, outputs },
+                ("status", Some("idle")) => return outputs,
                 ("status", _) => {}
                 _ => outputs.push(message),
             }

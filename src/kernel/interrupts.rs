@@ -67,6 +67,11 @@ impl Interrupts {
         }
     }
 
+    /// Whether a cell is.
+    pub fn at_hand(&self) -> bool {
+        lock(&self.cell).at_hand
+    }
+
     pub fn asked(&self) -> bool {
         lock(&self.cell).asked.is_some()
     }

@@ -138,7 +138,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let folder = Arc::new(folder);
     let kernel =
         Kernel { zmq, signer, author, publisher, history: history.clone(), drops, shared: shared.clone(), folder };
-    let language = Language::start(Replies::connect(&kernel)?, kernel.folder.path().join("language"));
+    let language = Language::start(Replies::connect(&kernel)?, shared.clone(), kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let replies = Replies::connect(&kernel)?;

@@ -64,7 +64,10 @@ impl Worker {
         let session = start();
         self.shared.output.take_value();
         session.map_err(|error| {
-            log::line(format_args!("cells cannot be run: {error}"));
+            // At the end of a kernel that has just begun, the folder goes first.
+            if folder.path().exists() {
+                log::line(format_args!("cells cannot be run: {error}"));
+            }
             error.to_string()
         })
     }

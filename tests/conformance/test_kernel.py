@@ -6,7 +6,6 @@ Call with an environment that has jupyter_kernel_test, and JUPYTER_PATH if the k
 
 import os
 import tempfile
-import time
 
 import jupyter_kernel_test
 from jupyter_client.manager import start_new_kernel
@@ -56,13 +55,6 @@ class NoisebookTests(jupyter_kernel_test.KernelTests):
         env = {**os.environ, "XDG_DATA_HOME": cls.data.name}
         cls.km, cls.kc = start_new_kernel(kernel_name=cls.kernel_name, env=env)
         cls.kc.execute_interactive(PRELUDE, timeout=60)
-        # Until the library has been read in the background, completions come in time but empty.
-        ready = time.monotonic() + 60
-        while time.monotonic() < ready:
-            cls.kc.complete("Schedule::lin")
-            if cls.kc.get_shell_msg(timeout=5)["content"]["matches"]:
-                break
-            time.sleep(1)
 
 
 class WelcomeTests(jupyter_kernel_test.IopubWelcomeTests):

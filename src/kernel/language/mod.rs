@@ -9,6 +9,7 @@ mod process;
 
 use super::message::Message;
 use super::notebook::Notebook;
+use super::pump::Shared;
 use super::shell::Replies;
 use super::{Result, environment, lock, log};
 use serde_json::{Map, Value, json};
@@ -23,8 +24,11 @@ use std::time::{Duration, Instant};
 
 pub use process::run as answer_questions;
 
-/// How long a front end waits for an answer. Later ones are thrown away.
+/// How long a front end waits for an answer while a cell runs. Later ones are thrown away.
 const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How long it waits otherwise: at the beginning rust-analyzer still reads.
+const IDLE_PATIENCE: Duration = Duration::from_secs(14);
 
 /// How long a cell waits that asks for documentation: rust-analyzer may still be reading.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +38,7 @@ pub type Page = Map<String, Value>;
 
 enum Request {
     /// From a front end.
-    Answer(Message),
+    Answer(Box<Message>),
     /// From a cell: what is this?
     Document(String, Sender<Option<Page>>),
 }
@@ -49,17 +53,17 @@ pub struct Language {
 
 impl Language {
     /// Starts the thread that answers, and the process that knows.
-    pub fn start(replies: Replies, folder: PathBuf) -> Self {
+    pub fn start(replies: Replies, shared: Arc<Shared>, folder: PathBuf) -> Self {
         let (requests, received) = channel();
         let notebook = Arc::new(Mutex::new(Notebook::default()));
-        let answering = Answering { replies, notebook: notebook.clone(), folder, process: None, count: 0 };
+        let answering = Answering { replies, shared, notebook: notebook.clone(), folder, process: None, count: 0 };
         std::thread::spawn(move || answering.run(&received));
         Self { requests, notebook }
     }
 
     pub fn ask(&self, request: Message) {
         // The thread lives as long as the kernel.
-        let _ = self.requests.send(Request::Answer(request));
+        let _ = self.requests.send(Request::Answer(Box::new(request)));
     }
 
     /// Waits for the documentation of a name.
@@ -72,6 +76,7 @@ impl Language {
 
 struct Answering {
     replies: Replies,
+    shared: Arc<Shared>,
     notebook: Arc<Mutex<Notebook>>,
     folder: PathBuf,
     process: Option<Process>,
@@ -140,7 +145,7 @@ impl Answering {
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Value {
-        let answer = self.ask("complete", code, cursor, PATIENCE);
+        let answer = self.ask("complete", code, cursor, self.patience());
         let matches = answer.as_ref().and_then(|answer| answer["matches"].as_array()).cloned();
         if let (Some(matches), Some(answer)) = (matches.filter(|matches| !matches.is_empty()), answer) {
             let place = |name: &str| answer[name].as_u64().map_or(cursor, |at| at as usize).min(code.len());
@@ -170,8 +175,12 @@ impl Answering {
         let end = word(code, cursor).end;
         // With its parenthesis, a method is told from a field.
         let end = end + usize::from(code[end..].starts_with('('));
-        let data = self.documentation(code, end, PATIENCE).unwrap_or_default();
+        let data = self.documentation(code, end, self.patience()).unwrap_or_default();
         json!({ "status": "ok", "found": !data.is_empty(), "data": data, "metadata": {} })
+    }
+
+    fn patience(&self) -> Duration {
+        if self.shared.interrupts.at_hand() { PATIENCE } else { IDLE_PATIENCE }
     }
 
     fn documentation(&mut self, code: &str, end: usize, patience: Duration) -> Option<Page> {

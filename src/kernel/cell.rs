@@ -4,7 +4,8 @@ use ra_ap_syntax::ast::{self, AstNode, HasName};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxNode};
 use std::ops::Range;
 
-const BEFORE: &str = "fn f(){";
+/// What evcxr puts before a cell to parse it.
+pub const BEFORE: &str = "fn f(){";
 
 /// A cell, parsed as evcxr does it.
 pub struct Cell<'a> {
@@ -12,6 +13,9 @@ pub struct Cell<'a> {
     /// Commands (`:dep`, `!ls`) and comments come before this.
     start: usize,
     variables: Vec<Variable>,
+    parses: bool,
+    /// The expression that is its value.
+    value: Option<Range<usize>>,
 }
 
 /// A variable that a `let` binds without its type.
@@ -24,12 +28,14 @@ struct Variable {
 }
 
 /// A cell as evcxr sees it, and the way back to what the reader wrote.
+#[derive(Clone)]
 pub struct Changed {
     pub code: String,
     pub original: String,
     additions: Vec<Addition>,
 }
 
+#[derive(Clone)]
 struct Addition {
     /// In the unchanged cell.
     at: usize,
@@ -39,17 +45,21 @@ struct Addition {
 impl<'a> Cell<'a> {
     pub fn parse(code: &'a str) -> Self {
         let start = start_of_rust(code);
-        let parsed = SourceFile::parse(&format!("{BEFORE}{}\n}}", &code[start..]), Edition::Edition2024);
-        let mut cell = Self { code, start, variables: Vec::new() };
-        // What does not parse goes to rustc as it is, which says why.
-        let function = parsed.errors().is_empty().then(|| parsed.syntax_node().first_child()).flatten();
-        let Some(list) = function.and_then(ast::Fn::cast).and_then(|f| f.body()?.stmt_list()) else { return cell };
+        let list = parse(&code[start..]);
+        let mut cell = Self { code, start, variables: Vec::new(), parses: list.is_some(), value: None };
+        let Some(list) = list else { return cell };
         for statement in list.statements() {
             if let ast::Stmt::LetStmt(statement) = statement {
                 cell.add(&statement);
             }
         }
+        cell.value = list.tail_expr().map(|value| cell.range(value.syntax()));
         cell
+    }
+
+    /// Whether its Rust can be parsed.
+    pub fn parses(&self) -> bool {
+        self.parses
     }
 
     /// The commands before the Rust code; empty if there are none.
@@ -90,6 +100,13 @@ impl<'a> Cell<'a> {
             });
         }
         self.changed(additions)
+    }
+
+    /// The cell with its value looked at and thrown away.
+    pub fn without_value(&self) -> Changed {
+        let addition = |at, text: &str| Addition { at, text: text.to_string() };
+        let around = |value: &Range<usize>| vec![addition(value.start, "let ref _value = "), addition(value.end, ";")];
+        self.changed(self.value.as_ref().map(around).unwrap_or_default())
     }
 
     fn changed(&self, additions: Vec<Addition>) -> Changed {
@@ -176,12 +193,38 @@ impl Changed {
     }
 }
 
+/// The statements; None if they do not parse. What does not parse goes to rustc as it is, which says why.
+fn parse(rust: &str) -> Option<ast::StmtList> {
+    let parsed = SourceFile::parse(&format!("{BEFORE}{rust}\n}}"), Edition::Edition2024);
+    let function = parsed.errors().is_empty().then(|| parsed.syntax_node().first_child()).flatten();
+    ast::Fn::cast(function?)?.body()?.stmt_list()
+}
+
+/// The names that a cell binds or defines, and where it does.
+pub fn names(code: &str) -> Vec<(String, usize)> {
+    let start = start_of_rust(code);
+    let Some(list) = parse(&code[start..]) else { return Vec::new() };
+    let mut names = Vec::new();
+    for statement in list.statements() {
+        match statement {
+            ast::Stmt::LetStmt(statement) => {
+                let pattern = statement.pat().into_iter().flat_map(|pattern| pattern.syntax().descendants());
+                names.extend(pattern.filter_map(ast::IdentPat::cast).filter_map(|pattern| pattern.name()));
+            }
+            ast::Stmt::Item(item) => names.extend(item.syntax().children().find_map(ast::Name::cast)),
+            ast::Stmt::ExprStmt(_) => {}
+        }
+    }
+    let place = |name: &ast::Name| usize::from(name.syntax().text_range().start()) + start - BEFORE.len();
+    names.into_iter().map(|name| (name.text().to_string(), place(&name))).collect()
+}
+
 fn is_command(line: &str) -> bool {
     line.starts_with('!') || line.trim_start().starts_with(':')
 }
 
 /// As in evcxr: commands, comments and empty lines may come before the first line of Rust.
-fn start_of_rust(code: &str) -> usize {
+pub fn start_of_rust(code: &str) -> usize {
     let before = |line: &&str| is_command(line) || line.starts_with("//") || line.trim().is_empty();
     code.split_inclusive('\n').take_while(before).map(str::len).sum()
 }
@@ -221,6 +264,25 @@ mod tests {
         assert_eq!(cell.with_types(&[None, None, None]).code, cell.code);
         let probed = cell.probed(|index, name| format!("p({index}, {name});"));
         assert!(probed.code.starts_with("let (mut a, b) = é(); p(0, a); p(1, b); let c = 1; p(2, c);\n"));
+    }
+
+    #[test]
+    fn names_are_found() {
+        let code = "// a\nlet (a, mut b): (u8, u8) = c;\nfn d(e: u8) {}\nstruct F;\nuse g::h; a;\nimpl F {}";
+        let names = names(code);
+        let texts: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(texts, ["a", "b", "d", "F"]);
+        assert!(names.iter().all(|(name, at)| code[*at..].starts_with(name)));
+    }
+
+    #[test]
+    fn the_value_is_thrown_away() {
+        let cell = Cell::parse("f();\n a.b");
+        let changed = cell.without_value();
+        assert!(cell.parses() && changed.code == "f();\n let ref _value = a.b;");
+        assert_eq!(changed.place(2, 21), Some((2, 4)));
+        assert_eq!(Cell::parse("f();").without_value().code, "f();");
+        assert!(!Cell::parse("let fn = 1;").parses());
     }
 
     #[test]

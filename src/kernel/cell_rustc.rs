@@ -1,14 +1,17 @@
 //! A wrapper around rustc that mends the code which evcxr generates around a cell.
 //!
-//! evcxr has no hook there, and two things can be had nowhere else: that what a cell printed without a newline comes
-//! out before the cell ends (each cell's `std` is shared, but not with the process that runs it), and that the error of
-//! a `?` is told apart from what else the cell wrote on standard error. Lines keep their numbers. Cargo runs the wrapper
-//! for the cell's own crate only. Where evcxr generates other lines than these, nothing is changed, and both are lost.
+//! evcxr has no hook there, and some things can be had nowhere else: that what a cell printed without a newline comes out
+//! before the cell ends (each cell's `std` is shared, but not with the process that runs it), that the error of a `?` is
+//! told apart from what else the cell wrote on standard error, with its place and what caused it, and that addresses in a
+//! cell can be turned into lines. Lines keep their numbers. Cargo runs the wrapper for the cell's own crate only. Where
+//! evcxr generates other lines than these, nothing is changed, and all that is lost.
 
-use super::pump::ERROR_BLOCK;
 use super::{Result, types};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+/// What rustc said of the last cell.
+const MESSAGES: &str = "rustc-messages";
 
 /// Writes the wrapper, a shell script: a copy of this program would take longer to start than the work takes.
 ///
@@ -16,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
     std::fs::write(path, script(folders))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    std::fs::write(path.with_extension("sed"), EDIT)?;
+    std::fs::write(path.with_extension("again.sed"), EDIT_AGAIN)?;
     Ok(())
 }
 
@@ -34,60 +39,118 @@ pub fn offer_crates(wrapper: &Path, crates: &[(&str, PathBuf)], folder: &Path, s
     Ok(())
 }
 
+/// What is changed. A message begins with `+`, and its further lines with a space, so that no line of it can look like the
+/// end of the block (failure/mod.rs).
+pub const EDIT: &str = r#"s/^evcxr_variable_store$/{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }/
+/From<T> for EvcxrUserCodeError {/,/EvcxrUserCodeError {}/{
+s/impl<T: std::fmt::Display>/impl<'a, T: Into<Box<dyn std::error::Error + 'a>>>/
+s/fn from(/#[track_caller] fn from(/
+s/eprintln!("{}", error);/let error: Box<dyn std::error::Error + 'a> = error.into(); let mut text = format!("{}\\n+{}", std::panic::Location::caller(), error.to_string().replace('\\n', "\\n ")); let mut cause = (*error).source(); while let Some(error) = cause { text += "\\n+"; text += \&error.to_string().replace('\\n', "\\n "); cause = error.source(); } println!("EVCXR_BEGIN_CONTENT application\/vnd.noisebook.error\\n{text}\\nEVCXR_END_CONTENT");/
+s/eprintln!("\([^"]*\)", error);/println!("EVCXR_BEGIN_CONTENT application\/vnd.noisebook.error\\n{}\\n+{}\\nEVCXR_END_CONTENT", std::panic::Location::caller(), format!("\1", error).replace('\\n', "\\n "));/
+}
+"#;
+
+/// For errors that can be displayed, and no more: what caused them is not asked.
+pub const EDIT_AGAIN: &str = "s/impl<'a, T: Into<Box<dyn std::error::Error + 'a>>>/impl<T: std::fmt::Display>/
+s/let error: Box<dyn std::error::Error + 'a> = error.into();//
+s/(\\*error).source()/None::<\\&dyn std::error::Error>/
+";
+
 /// The wrapper's text.
 pub fn script(folders: &[&str]) -> String {
     let paths: String = folders.iter().map(|folder| format!(" -C link-arg=-Wl,-rpath,'{folder}'")).collect();
     format!(
         r#"#!/bin/sh
 case " $* " in *" --crate-name ctx "*)
-  sed -i \
-    -e 's/^evcxr_variable_store$/{{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }}/' \
-    -e '/From<T> for EvcxrUserCodeError {{/,/EvcxrUserCodeError {{}}/ s/eprintln!("\([^"]*\)", error);/println!("EVCXR_BEGIN_CONTENT {mime}\\n\1\\nEVCXR_END_CONTENT", error);/' \
-    src/lib.rs
+  sed -i -f "$0.sed" src/lib.rs
   if [ -f "$0.arguments" ]; then . "$0.arguments"; fi
   printf '%s\0' "$@" >{arguments}
-  exec "$@"{paths};;
+  set -- "$@" -C debuginfo=line-tables-only -C strip=none{paths}
+  "$@" 2>{messages} && {{ cat {messages} >&2; exit 0; }}
+  status=$?
+  if grep -q EvcxrUserCodeError {messages}; then
+    sed -i -f "$0.again.sed" src/lib.rs
+    exec "$@"
+  fi
+  cat {messages} >&2
+  exit $status;;
 esac
 exec "$@"
 "#,
-        mime = ERROR_BLOCK.replace('/', "\\/"),
         arguments = types::ARGUMENTS,
+        messages = MESSAGES,
     )
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::pump::ERROR_BLOCK;
     use super::*;
     use std::process::Command;
 
-    #[test]
-    fn generated_lines_change_and_others_stay() {
+    /// As evcxr generates it around a cell, and a program that calls it.
+    fn generated(format: &str, bound: &str, body: &str) -> String {
+        format!(
+            "fn main() {{ run_user_code_0(0); }}\nstruct D;\nimpl std::fmt::Display for D {{ fn fmt(&self, f: &mut \
+             std::fmt::Formatter) -> std::fmt::Result {{ write!(f, \"displayed\") }} }}\n\
+             struct EvcxrUserCodeError {{}}\nimpl<T: {bound}> From<T> for EvcxrUserCodeError {{\n    fn from(error: T) \
+             -> Self {{\n        eprintln!(\"{format}\", error);\n        EvcxrUserCodeError {{}}\n    }}\n}}\n\
+             fn run_user_code_0(evcxr_variable_store: u8) -> u8 {{\nprint!(\"unflushed \");\n\
+             let _ = (|| -> Result<(), EvcxrUserCodeError> {{\n{body}\nOk(())}})();\nevcxr_variable_store\n}}\n"
+        )
+    }
+
+    /// Compiles that with the wrapper and runs it: what it printed, and the source that was compiled.
+    fn run(name: &str, source: &str) -> (String, String) {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("src/lib.rs");
+        let path = folder.path().join("src/lib.rs");
         std::fs::create_dir(folder.path().join("src")).unwrap();
-        let code = |error: &str, end: &str| {
-            format!(
-                "impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {{\n    fn from(error: T) -> Self {{\n\
-                 {error}\n        EvcxrUserCodeError {{}}\n    }}\n}}\n\
-                 eprintln!(\"{{}}\", error);\n evcxr_variable_store\n{end}\n}}\n"
-            )
-        };
-        std::fs::write(&source, code("eprintln!(\"{}\", error);", "evcxr_variable_store")).unwrap();
+        std::fs::write(&path, source).unwrap();
         let wrapper = folder.path().join("wrapper");
         write(&wrapper, &["/a b"]).unwrap();
-        let run = |name| {
-            let arguments = ["echo", "--crate-name", name, "src/lib.rs"];
-            let output = Command::new(&wrapper).args(arguments).current_dir(folder.path()).output().unwrap();
-            (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(&source).unwrap())
+        let arguments = ["rustc", "--crate-name", name, "--edition=2024", "--error-format=json", "-oa", "src/lib.rs"];
+        let output = Command::new(&wrapper).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("./a").current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.stderr, if name == "ctx" { b"".as_slice() } else { b"displayed\n" });
+        (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(&path).unwrap())
+    }
+
+    #[test]
+    fn an_error_says_its_place_and_what_caused_it() {
+        let block = |text: &str| {
+            format!("unflushed EVCXR_BEGIN_CONTENT {ERROR_BLOCK}\nsrc/lib.rs:14{text}\nEVCXR_END_CONTENT\n")
         };
-        let unchanged = code("eprintln!(\"{}\", error);", "evcxr_variable_store");
-        assert_eq!(run("other"), ("--crate-name other src/lib.rs\n".to_string(), unchanged));
-        let expected = code(
-            "println!(\"EVCXR_BEGIN_CONTENT application/vnd.noisebook.error\\n{}\\nEVCXR_END_CONTENT\", error);",
-            "{ let _ = ::std::io::Write::flush(&mut ::std::io::stdout()); evcxr_variable_store }",
-        );
-        let arguments = "--crate-name ctx src/lib.rs -C link-arg=-Wl,-rpath,/a b\n";
-        assert_eq!(run("ctx"), (arguments.to_string(), expected));
+        for (body, said) in [
+            ("\"x\".parse::<u8>()?;", ":1\n+invalid digit found in string"),
+            ("Err::<u8, _>(\"two\\nEVCXR_END_CONTENT\")?;", ":1\n+two\n EVCXR_END_CONTENT"),
+            ("Err::<u8, _>(std::io::Error::other(\"cause\"))?;", ":1\n+cause"),
+            // No error that std knows as one.
+            ("Err::<u8, _>(D)?;", ":1\n+displayed"),
+        ] {
+            let source = generated("{}", "std::fmt::Display", body);
+            let (printed, compiled) = run("ctx", &source);
+            assert_eq!(printed, block(said));
+            assert_eq!(compiled.lines().count(), source.lines().count());
+        }
+        let (printed, _) = run("ctx", &generated("{:?}", "std::fmt::Debug", "Err::<u8, _>(\"a\")?;"));
+        assert_eq!(printed, block(":1\n+\"a\""));
+    }
+
+    #[test]
+    fn causes_follow_their_error() {
+        let body = "use std::fmt;\n#[derive(Debug)]\nstruct Outer(std::num::ParseIntError);\nimpl fmt::Display for Outer { fn \
+                    fmt(&self, f: &mut fmt::Formatter) -> fmt::Result { write!(f, \"outer\") } }\nimpl std::error::Error for \
+                    Outer { fn source(&self) -> Option<&(dyn std::error::Error + 'static)> { Some(&self.0) } }\n\
+                    Err::<u8, _>(Outer(\"x\".parse::<u8>().unwrap_err()))?;";
+        let (printed, _) = run("ctx", &generated("{}", "std::fmt::Display", body));
+        assert!(printed.contains("src/lib.rs:19:1\n+outer\n+invalid digit found in string\nEVCXR_END"), "{printed}");
+    }
+
+    #[test]
+    fn other_crates_stay_as_they_are() {
+        let source = generated("{}", "std::fmt::Display", "Err::<u8, _>(D)?;");
+        assert_eq!(run("other", &source), ("unflushed ".to_string(), source));
     }
 }

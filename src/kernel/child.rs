@@ -6,7 +6,7 @@
 //! is meant for evcxr (pump.rs). The pipes are read from outside, so nothing that was written before a crash is lost.
 //! Its standard input, by which evcxr starts cells, passes through a thread that tells the kernel.
 
-use super::link;
+use super::{crash, link};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -55,6 +55,7 @@ fn connect(socket: RawFd) -> io::Result<()> {
         check(libc::dup2(err_write.as_raw_fd(), 2))?;
     }
     std::mem::forget(alive_write);
+    crash::prepare();
     announce_runs(socket)
 }
 
@@ -71,8 +72,10 @@ fn announce_runs(socket: RawFd) -> io::Result<()> {
         let mut line = Vec::new();
         // At the end of the input `output` is closed, and evcxr's loop ends.
         while input.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            if line.starts_with(b"LOAD_AND_RUN ") {
-                link::send_begun(socket);
+            if let Some(run) = line.strip_prefix(b"LOAD_AND_RUN ") {
+                link::send_begun(socket, run.split(|&byte| byte == b' ').next().unwrap_or_default());
+                // Each time, since evcxr sets handlers of its own when it begins to listen.
+                crash::watch();
             }
             if output.write_all(&line).is_err() {
                 break;

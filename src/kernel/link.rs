@@ -3,18 +3,21 @@
 //! Up come displays (show/frame.rs) and, from a process that just started, the ends of its streams; down go
 //! interrupt requests. The kernel keeps both ends: the child's one is inherited again when evcxr starts a new process.
 
+use std::ffi::OsStr;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The first byte of the packet with which a process introduces itself.
 const HELLO: u8 = b'R';
 /// An interrupt request.
 const INTERRUPT: &[u8] = b"I";
-/// The whole packet of a process that begins to run a compiled cell.
-const BEGUN: &[u8] = b"B";
+/// The first byte of the packet of a process that begins to run a compiled cell.
+const BEGUN: u8 = b'B';
 /// The whole packet of code that has seen an interrupt request (noisebook::show).
 const SEEN: &[u8] = b"S";
 const LARGEST_PACKET: usize = 64 * 1024;
@@ -34,8 +37,8 @@ pub struct Streams {
 /// A packet from the child.
 pub enum Packet {
     Hello(Streams),
-    /// A compiled cell begins to run.
-    Begun,
+    /// A compiled cell begins to run, from this library.
+    Begun(PathBuf),
     /// The running code has seen an interrupt request.
     Seen,
     /// Anything else, for the reader to understand.
@@ -119,7 +122,7 @@ impl Link {
         // SAFETY: the kernel has filled the header; the descriptors in it are new and ours.
         let mut ends = unsafe { descriptors(&header) }.into_iter();
         match bytes.as_slice() {
-            BEGUN => return Some(Packet::Begun),
+            [BEGUN, library @ ..] => return Some(Packet::Begun(OsStr::from_bytes(library).into())),
             SEEN => return Some(Packet::Seen),
             [HELLO, ..] => {}
             _ => return Some(Packet::Bytes(bytes)),
@@ -182,9 +185,10 @@ unsafe fn descriptors(header: &libc::msghdr) -> Vec<OwnedFd> {
 }
 
 /// The child's side of `Packet::Begun`.
-pub fn send_begun(socket: RawFd) {
-    // SAFETY: the pointer and the length describe a constant. If the kernel is gone, so is this process, soon.
-    unsafe { libc::send(socket, BEGUN.as_ptr().cast(), BEGUN.len(), libc::MSG_NOSIGNAL) };
+pub fn send_begun(socket: RawFd, library: &[u8]) {
+    let packet = [&[BEGUN], library].concat();
+    // SAFETY: the pointer and the length describe `packet`. If the kernel is gone, so is this process, soon.
+    unsafe { libc::send(socket, packet.as_ptr().cast(), packet.len(), libc::MSG_NOSIGNAL) };
 }
 
 #[cfg(test)]
@@ -208,6 +212,14 @@ mod tests {
         read.read_to_string(&mut text).unwrap();
         assert_eq!(text, "line");
         assert!(link.receive().is_none());
+    }
+
+    #[test]
+    fn a_run_names_its_library() {
+        let link = Link::new().unwrap();
+        send_begun(link.childs.as_raw_fd(), b"/a/libcode_7.so");
+        let Some(Packet::Begun(library)) = link.receive() else { panic!("no begin") };
+        assert_eq!(library, PathBuf::from("/a/libcode_7.so"));
     }
 
     #[test]

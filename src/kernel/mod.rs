@@ -5,7 +5,7 @@
 //!   `heartbeat`: one thread for each channel; `output`, `flood`: what is broadcast. `queue`, `worker`: the thread that
 //!   runs the cells. `pager`, `expressions`: what their replies say.
 //! - `history`, `history_file`, `glob`; `completeness`: requests that need no cell. `log`: what the kernel says itself.
-//! - `session`: evcxr in this process, which compiles the cells. `child`: the process that runs them. `link`: the
+//! - `session`: evcxr in this process, which compiles the cells. `child`, `crash`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
 //!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
@@ -22,6 +22,7 @@ mod clone;
 mod completeness;
 mod connection;
 mod control;
+mod crash;
 pub mod doctor;
 mod environment;
 mod expressions;

@@ -73,6 +73,11 @@ impl Output {
         *lock(&self.cell) = Cell { parent: request.header.clone(), count, silent, ..Cell::default() };
     }
 
+    /// The number of this cell.
+    pub fn count(&self) -> u64 {
+        lock(&self.cell).count
+    }
+
     /// Nothing is held back any more: the cell has ended. Gives its value as text.
     pub fn end(&self) -> Option<String> {
         let mut cell = lock(&self.cell);

@@ -1,5 +1,6 @@
 //! Reads what the process of the cells writes: shows text and displays at once, passes control lines on to evcxr.
 
+use super::failure::{self, Sources};
 use super::interrupts::Interrupts;
 use super::link::{Link, Packet, Streams};
 use super::output::Output;
@@ -24,6 +25,8 @@ pub struct Report {
     pub panic: Option<String>,
     /// It ended at a `?`, with this text.
     pub error: Option<String>,
+    /// What the process wrote on standard error as it ended.
+    pub last_words: String,
 }
 
 /// What the pump shares with the thread that runs evcxr.
@@ -32,6 +35,7 @@ pub struct Shared {
     pub output: Output,
     pub report: Mutex<Report>,
     pub interrupts: Interrupts,
+    pub sources: Sources,
     /// The process of the cells, while there is one.
     pub pid: Mutex<Option<u32>>,
 }
@@ -39,7 +43,7 @@ pub struct Shared {
 impl Shared {
     pub fn new(output: Output) -> std::io::Result<Self> {
         let (report, interrupts, pid) = (Mutex::default(), Interrupts::default(), Mutex::default());
-        Ok(Self { link: Link::new()?, output, report, interrupts, pid })
+        Ok(Self { link: Link::new()?, output, report, interrupts, sources: Sources::default(), pid })
     }
 }
 
@@ -107,7 +111,7 @@ impl Pump {
         }
         self.release_held();
         let text = self.err.take(false);
-        self.shared.output.stream("stderr", text);
+        self.show_error_text(text);
     }
 
     /// What looked like the beginning of a control line and was not continued is text.
@@ -139,7 +143,10 @@ impl Pump {
         while let Some(packet) = self.shared.link.receive() {
             match packet {
                 Packet::Hello(streams) => self.begin_process(streams),
-                Packet::Begun => self.shared.interrupts.begun(),
+                Packet::Begun(library) => {
+                    self.shared.interrupts.begun();
+                    self.shared.sources.begun(&library);
+                }
                 Packet::Seen => self.shared.interrupts.seen(),
                 Packet::Bytes(bytes) => match self.packets.push(&bytes) {
                     Ok(None) => {}
@@ -176,7 +183,10 @@ impl Pump {
         }
         self.splitter = Splitter::default();
         self.show_blocks(MessageKind::DisplayData);
+        let (before, last_words) = self.err.take_last_words();
+        self.show_error_text(before);
         self.show_all();
+        lock(&self.shared.report).last_words = last_words;
         self.displays.clear();
         *lock(&self.shared.pid) = None;
         self.process = None;
@@ -249,7 +259,7 @@ impl Pump {
             Control::Panic => {
                 let (before, panic) = self.err.take_panic();
                 self.show_out();
-                self.shared.output.stream("stderr", before);
+                self.show_error_text(before);
                 lock(&self.shared.report).panic = Some(panic);
             }
             Control::UserError => drop(lock(&self.shared.report).error.get_or_insert_default()),
@@ -275,15 +285,20 @@ impl Pump {
     fn show_err(&mut self) {
         if self.err.has_text() {
             let text = self.err.take(true);
-            self.shared.output.stream("stderr", text);
+            self.show_error_text(text);
         }
+    }
+
+    /// Panics that nobody died of are in it.
+    fn show_error_text(&self, text: String) {
+        self.shared.output.stream("stderr", failure::readable(text, &self.shared.sources));
     }
 
     fn show_all(&mut self) {
         let text = self.out.take_all();
         self.shared.output.stream("stdout", text);
         let text = self.err.take_all();
-        self.shared.output.stream("stderr", text);
+        self.show_error_text(text);
     }
 
     fn show_blocks(&mut self, kind: MessageKind) {

@@ -2,7 +2,7 @@
 
 use super::builds::Progress;
 use super::cell::{Cell, Changed};
-use super::failure::Failure;
+use super::failure::{self, End, Failure, Gone, Memory};
 use super::interrupts::Interrupted;
 use super::notebook::Notebook;
 use super::output::Output;
@@ -10,7 +10,7 @@ use super::pump::{Report, Shared};
 use super::warm::Warm;
 use super::{Result, lock, log, processes, types};
 use crate::show::frame::MessageKind;
-use evcxr::{CommandContext, CompilationError, EvalContext, EvalContextOutputs, EvalOutputs};
+use evcxr::{CommandContext, CompilationError, Error, EvalContext, EvalContextOutputs, EvalOutputs};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,12 @@ pub struct Session {
     names_crate: bool,
     /// `:dep` lines so far.
     dependencies: Vec<String>,
+    /// What became of variables that are no more.
+    gone: Gone,
+    /// Before the cell at hand.
+    memory: Memory,
+    /// The process that has the panic hook.
+    hooked: Option<u32>,
 }
 
 impl Session {
@@ -49,7 +55,8 @@ impl Session {
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         drain(outputs);
         context.set_opt_level(CELL_OPT_LEVEL)?;
-        context.eval(ALLOW_QUESTION_MARKS)?;
+        context.eval(&format!("{}\n{ALLOW_QUESTION_MARKS}", failure::PANIC_HOOK))?;
+        let hooked = *lock(&shared.pid);
         Ok(Self {
             context: CommandContext::with_eval_context(context),
             shared,
@@ -58,6 +65,9 @@ impl Session {
             lock_file: warm.lock_file(),
             names_crate: false,
             dependencies: Vec::new(),
+            gone: Gone::default(),
+            memory: Memory::look(),
+            hooked,
         })
     }
 
@@ -117,37 +127,68 @@ impl Session {
         Ok(outputs)
     }
 
-    fn evaluate(&mut self, code: &str, changed: &mut Changed) -> std::result::Result<EvalOutputs, evcxr::Error> {
+    fn evaluate(&mut self, code: &str) -> std::result::Result<EvalOutputs, Failure> {
         let mut outputs = EvalOutputs::new();
         let commands = Cell::parse(code).commands();
         if !commands.is_empty() {
-            outputs.merge(self.run_commands(commands)?);
+            outputs.merge(self.run_commands(commands).map_err(|error| Failure::command(&error, commands))?);
         }
-        *changed = Changed::not(&Cell::parse(code).without_commands());
-        if changed.code.trim().is_empty() {
+        let plain = Cell::parse(code).without_commands();
+        if plain.trim().is_empty() {
             return Ok(outputs);
         }
-        let plain = changed.code.clone();
-        if let Some(typed) = self.typed(&plain) {
-            *changed = typed;
+        // evcxr would leave out what it cannot parse, and run the rest.
+        if !Cell::parse(&plain).parses()
+            && let Some(failure) = failure::problem(&plain).map(|error| Failure::compilation(&[error]))
+        {
+            return Err(failure);
         }
-        let mut result = self.context.execute(&changed.code);
-        if let Err(evcxr::Error::CompilationErrors(errors)) = &result
+        let typed = if Cell::parse(&plain).parses() { self.typed(&plain) } else { None };
+        let changed = match typed {
+            Some(changed) => changed,
+            // evcxr takes several builds to find out.
+            None => self.check(&plain).map_or_else(|| Ok(Changed::not(&plain)), Err)?,
+        };
+        let mut result = self.compile_and_run(&changed);
+        if let Err(Error::CompilationErrors(errors)) = &result
             && changed.adds_to(errors.iter().flat_map(places))
         {
             // A type that cannot be written here. evcxr says so in other words.
-            *changed = Changed::not(&plain);
-            result = self.context.execute(&plain);
+            result = self.compile_and_run(&Changed::not(&plain));
         }
-        outputs.merge(result?);
+        outputs.merge(result.map_err(|error| self.explain(&error, &plain))?);
         Ok(outputs)
     }
 
-    /// The cell with the types of its variables; None if there are none to write, or if it does not compile.
+    fn compile_and_run(&mut self, cell: &Changed) -> std::result::Result<EvalOutputs, Error> {
+        self.shared.sources.at_hand(self.shared.output.count(), cell);
+        self.context.execute(&cell.code)
+    }
+
+    /// What is wrong with a cell that did not run to its end.
+    fn explain(&mut self, error: &Error, code: &str) -> Failure {
+        if let Error::SubprocessTerminated(status) = error {
+            let words = std::mem::take(&mut lock(&self.shared.report).last_words);
+            let (failure, rest) = Failure::death(status, &words, &self.memory, &self.shared.sources);
+            self.shared.output.stream("stderr", failure::readable(rest, &self.shared.sources));
+            return failure;
+        }
+        self.check(code).unwrap_or_else(|| Failure::from_evcxr(error, code))
+    }
+
+    /// What rustc finds wrong with a cell.
+    fn check(&mut self, code: &str) -> Option<Failure> {
+        let analysis = self.definitions()?;
+        let errors = failure::check::errors(&self.folder, &analysis, code, &self.shared.sources).ok()?;
+        let errors: Vec<_> = errors.into_iter().map(|error| self.gone.explain(error)).collect();
+        (!errors.is_empty()).then(|| Failure::compilation(&errors))
+    }
+
+    /// The cell with the types of its variables; None if it does not compile, or may not.
     fn typed(&mut self, code: &str) -> Option<Changed> {
         let cell = Cell::parse(code);
         if cell.variables() == 0 {
-            return None;
+            return Some(Changed::not(code));
         }
         let source = self.analysis(&cell.probed(types::probe).code)?;
         let types = types::infer(&self.folder, &source, cell.variables()).ok()?;
@@ -163,23 +204,36 @@ impl Session {
         std::fs::read_to_string(file).ok()
     }
 
+    /// As above, of a cell that has nothing in it.
+    fn definitions(&mut self) -> Option<String> {
+        self.analysis(&format!("({}0)", types::COMMENT))
+    }
+
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
         self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
+        self.memory = Memory::look();
         self.shared.link.forget_interrupts();
         self.shared.interrupts.begin();
         let result = self.run(code);
-        let result = match (self.shared.interrupts.end(), result) {
+        self.shared.sources.done();
+        let how = self.shared.interrupts.end();
+        let result = match (how, result) {
             (Interrupted::Not, result) => result,
             // What went wrong by itself says more.
             (Interrupted::Running, Err(failure)) => Err(failure),
             (how, _) => Err(Failure::interrupted(how)),
         };
-        result.map_err(|failure| {
-            let after: BTreeSet<String> = self.variables().collect();
-            failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>())
-        })
+        let after: BTreeSet<String> = self.variables().collect();
+        let end = match (&result, how) {
+            (Ok(()), _) | (_, Interrupted::Running) => End::Ran,
+            (_, Interrupted::Killed) => End::Died,
+            (Err(failure), _) if failure.name == failure::PROCESS_ENDED => End::Died,
+            _ => End::Failed,
+        };
+        self.gone.note(self.shared.output.count(), code, &before, &after, end);
+        result.map_err(|failure| failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>()))
     }
 
     /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell.
@@ -198,30 +252,35 @@ impl Session {
     }
 
     fn run(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        self.install_panic_hook();
         *lock(&self.shared.report) = Report::default();
-        let mut changed = Changed::not(code);
-        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code, &mut changed))) else {
+        let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code))) else {
             return Err(Failure::plain("KernelError", "evcxr could not handle this cell; the kernel's log says more"));
         };
+        let outputs = result?;
         let report = std::mem::take(&mut *lock(&self.shared.report));
-        let outputs = result.map_err(|error| Failure::from_evcxr(&error, &changed))?;
         if let Some(text) = report.panic {
-            return Err(Failure::from_panic(&text, &changed, &self.context.last_source().unwrap_or_default()));
+            return Err(Failure::from_panic(&text, &self.shared.sources));
         }
         if let Some(text) = report.error {
-            let text = if text.is_empty() { "the cell returned an error at a `?`" } else { &text };
-            return Err(Failure::plain("Error", text));
+            return Err(Failure::from_error(&text, &self.shared.sources));
         }
         show_commands(&self.shared.output, outputs);
         Ok(())
     }
 
+    /// Each process of the cells needs its own.
+    fn install_panic_hook(&mut self) {
+        let process = *lock(&self.shared.pid);
+        // Without it a panic's text is understood, and its line in the cell is not always found.
+        if self.hooked != process && self.context.execute(failure::PANIC_HOOK).is_ok() {
+            self.hooked = process;
+        }
+    }
+
     /// What the cells so far have made.
     pub fn notebook(&mut self) -> Notebook {
-        let source = catch_unwind(AssertUnwindSafe(|| self.analysis(&format!("({}0)", types::COMMENT))))
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let source = catch_unwind(AssertUnwindSafe(|| self.definitions())).ok().flatten().unwrap_or_default();
         let variables = self.context.variables_and_types().map(|(name, kind)| (name.to_string(), kind.to_string()));
         Notebook::new(&source, variables.collect(), self.dependencies.clone())
     }

@@ -49,14 +49,20 @@ impl Text {
         self.since = None;
         String::from_utf8_lossy(&std::mem::take(&mut self.bytes)).into_owned()
     }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Self { bytes: self.bytes.split_off(at), since: self.since }
+    }
 }
 
-/// Standard error: as text, but a panic's message is held back until it is known whether the cell ended by it.
+/// Standard error: as text, but a panic's message and what else may be the last words of the process are held back until
+/// it is known whether the cell ended by it.
 #[derive(Default)]
 pub struct ErrorText {
     text: Text,
-    /// How much of the text was a panic that was held.
+    /// How much of the text was held.
     released: usize,
+    /// What is held back, and all that came after it.
     panic: Text,
     /// A panic that was held so long that it was shown; the traceback needs it still.
     shown_panic: String,
@@ -66,9 +72,8 @@ impl ErrorText {
     pub fn push(&mut self, bytes: &[u8]) {
         if self.panic.is_empty() {
             self.text.push(bytes);
-            if let Some(at) = find_panic(&self.text.bytes[self.released..], false) {
-                let panic = self.text.bytes.split_off(self.released + at);
-                self.panic = Text { bytes: panic, since: Some(Instant::now()) };
+            if let Some(at) = last_words(&self.text.bytes[self.released..]) {
+                self.panic = Text { since: Some(Instant::now()), ..self.text.split_off(self.released + at) };
             }
         } else {
             self.panic.push(bytes);
@@ -81,7 +86,7 @@ impl ErrorText {
     /// Panics that were caught come before the last one, and are text.
     fn release_panic(&mut self) {
         let mut shown = std::mem::take(&mut self.panic);
-        match find_panic(&shown.bytes, true).filter(|at| shown.bytes.len() - at <= LARGEST_PANIC) {
+        match panics(&shown.bytes).last().filter(|at| shown.bytes.len() - at <= LARGEST_PANIC) {
             Some(at) => self.panic = Text { bytes: shown.bytes.split_off(at), since: shown.since },
             None => self.shown_panic = String::from_utf8_lossy(&shown.bytes[..LARGEST_PANIC]).into_owned(),
         }
@@ -112,15 +117,24 @@ impl ErrorText {
         self.text.take()
     }
 
-    /// The cell ended by a panic: its message, and what stood on standard error before it.
+    /// The cell ended by a panic: its message, and what else stood on standard error.
     pub fn take_panic(&mut self) -> (String, String) {
-        let mut panic = std::mem::take(&mut self.panic.bytes);
-        let last = find_panic(&panic, true).map(|at| panic.split_off(at)).unwrap_or_default();
-        let last = String::from_utf8_lossy(&last).into_owned();
-        self.text.push(&panic);
-        (self.panic.since, self.released) = (None, 0);
-        let shown = std::mem::take(&mut self.shown_panic);
+        let mut panic = std::mem::take(&mut self.panic);
+        let last = panics(&panic.bytes).last();
+        let mut last = last.map(|at| panic.split_off(at)).unwrap_or_default();
+        let after = end(&last.bytes).map(|at| last.split_off(at)).unwrap_or_default();
+        self.text.push(&panic.bytes);
+        self.text.push(&after.bytes);
+        self.released = 0;
+        let (last, shown) = (last.take_all(), std::mem::take(&mut self.shown_panic));
         (self.text.take_all(), if last.is_empty() { shown } else { last })
+    }
+
+    /// The process has ended: its last words, and what stood on standard error before them.
+    pub fn take_last_words(&mut self) -> (String, String) {
+        self.shown_panic.clear();
+        self.released = 0;
+        (self.text.take_all(), self.panic.take_all())
     }
 
     /// The cell ended otherwise: all that is left.
@@ -140,21 +154,50 @@ fn unfinished_character(bytes: &[u8]) -> usize {
         .map_or(0, |at| tail.len() - at)
 }
 
-/// Where the first or last panic's message begins, with the empty line before it.
-fn find_panic(bytes: &[u8], last: bool) -> Option<usize> {
-    let mut found = None;
+/// How a process announces that it ends, at the beginning of a line.
+const LAST_WORDS: [&[u8]; 4] =
+    [b"terminate called ", b"memory allocation of ", b"\x1b]noisebook-crash;", b"fatal runtime error: "];
+/// What the panic hook writes behind a message, and how that ends (failure/panic.rs).
+const FRAMES: &[u8] = b"\n\x1b]noisebook-frames;";
+const END: &[u8] = b"\x07\n";
+
+/// Where the last words begin, if these are some. The panic of a thread that is known not to be the cell's is none.
+fn last_words(bytes: &[u8]) -> Option<usize> {
+    let panic = panics(bytes).find(|at| {
+        let text = bytes[*at..].trim_ascii_start();
+        text.starts_with(b"thread 'main'") || find(text, FRAMES).is_none()
+    });
+    let word = lines(bytes).find(|(_, line)| LAST_WORDS.iter().any(|start| line.starts_with(start)));
+    [panic, word.map(|(at, _)| at)].into_iter().flatten().min()
+}
+
+/// Where the messages of panics begin, with the empty line before each.
+fn panics(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let panics =
+        lines(bytes).filter(|(_, line)| line.starts_with(b"thread '") && find(line, b" panicked at").is_some());
+    panics.map(|(start, _)| {
+        let blank = start >= 1 && bytes[start - 1] == b'\n' && (start < 2 || bytes[start - 2] == b'\n');
+        start - usize::from(blank)
+    })
+}
+
+/// Where a panic's message ends, if the hook wrote it.
+fn end(panic: &[u8]) -> Option<usize> {
+    let frames = find(panic, FRAMES)?;
+    Some(frames + find(&panic[frames..], END)? + END.len())
+}
+
+/// The lines of a text, and where they begin.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = 0;
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        if line.starts_with(b"thread '") && line.windows(12).any(|window| window == b" panicked at") {
-            let blank = start >= 1 && bytes[start - 1] == b'\n' && (start < 2 || bytes[start - 2] == b'\n');
-            found = Some(start - usize::from(blank));
-            if !last {
-                break;
-            }
-        }
+    bytes.split_inclusive(|&byte| byte == b'\n').map(move |line| {
         start += line.len();
-    }
-    found
+        (start - line.len(), line)
+    })
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
 }
 
 #[cfg(test)]
@@ -214,5 +257,28 @@ mod tests {
         stderr.push(b"\nthread '<unnamed>' (6) panicked at a.rs:1:1:\ncaught\n");
         assert_eq!(stderr.take(true), "");
         assert_eq!(stderr.take_all(), "\nthread '<unnamed>' (6) panicked at a.rs:1:1:\ncaught\n");
+    }
+
+    #[test]
+    fn text_after_a_panic_is_no_part_of_it() {
+        let mut stderr = ErrorText::default();
+        let panic = "\nthread 'main' panicked at a.rs:1:1:\nfirst\n\x1b]noisebook-frames;7:1a \x07\n";
+        stderr.push(format!("before\n{panic}after\n").as_bytes());
+        assert_eq!(stderr.take_panic(), ("before\nafter\n".to_string(), panic.to_string()));
+        // That of another thread does not wait.
+        let other = panic.replace("main", "worker");
+        stderr.push(other.as_bytes());
+        assert_eq!(stderr.take(true), other);
+    }
+
+    #[test]
+    fn last_words_wait_too() {
+        let mut stderr = ErrorText::default();
+        let words = "terminate called after throwing an instance of 'c10::Error'\n  what():  wrong\n";
+        stderr.push(format!("before\n{words}").as_bytes());
+        assert_eq!(stderr.take(true), "before\n");
+        assert_eq!(stderr.take_last_words(), (String::new(), words.to_string()));
+        stderr.push(b"one memory allocation of 7 bytes failed\n");
+        assert_eq!(stderr.take_last_words().1, "");
     }
 }

@@ -27,18 +27,11 @@ pub fn probe(index: usize, name: &str) -> String {
 /// # Errors
 /// If the source does not compile.
 pub fn infer(folder: &Path, source: &str, count: usize) -> Result<Vec<Option<String>>> {
-    let arguments = std::fs::read(folder.join(ARGUMENTS))?;
-    let arguments: Vec<_> =
-        arguments.split(|&byte| byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
-    let (rustc, arguments) = arguments.split_first().ok_or("no arguments")?;
     std::fs::write(folder.join("src/types.rs"), with_probe(source))?;
     let mir = folder.join("types.mir");
-    let status = Command::new(rustc)
-        .args(without_outputs(arguments))
-        .args(["--crate-type=lib", "--cap-lints=allow", "src/types.rs"])
+    let status = compiler(folder)?
+        .args(["--cap-lints=allow", "src/types.rs"])
         .arg(format!("--emit=mir={}", mir.display()))
-        .current_dir(folder)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
@@ -46,6 +39,17 @@ pub fn infer(folder: &Path, source: &str, count: usize) -> Result<Vec<Option<Str
         return Err("the cell does not compile".into());
     }
     Ok(read(&std::fs::read_to_string(mir)?, count))
+}
+
+/// rustc as it was called for the last cell, but for what it reads and writes.
+pub fn compiler(folder: &Path) -> Result<Command> {
+    let arguments = std::fs::read(folder.join(ARGUMENTS))?;
+    let arguments: Vec<_> =
+        arguments.split(|&byte| byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    let (rustc, arguments) = arguments.split_first().ok_or("no arguments")?;
+    let mut command = Command::new(rustc);
+    command.args(without_outputs(arguments)).arg("--crate-type=lib").current_dir(folder).stdin(Stdio::null());
+    Ok(command)
 }
 
 /// The analysis wants to see that variables can be kept, which would forbid to move them. Here that does not matter.

@@ -42,6 +42,7 @@ impl Warm {
         let mut hash = Sha256::new();
         hash.update(&toolchain);
         hash.update(cell_rustc::script(&[]));
+        hash.update([cell_rustc::EDIT, cell_rustc::EDIT_AGAIN].concat());
         hash.update(settings(Path::new("")));
         for (path, content) in source::files() {
             hash.update(format!("\n{path} {}\n", content.len()));

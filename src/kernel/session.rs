@@ -236,14 +236,16 @@ impl Session {
         result.map_err(|failure| failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>()))
     }
 
-    /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell.
+    /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell. Of the last ones a
+    /// panic may need the lines.
     fn remove_loaded_cells(&self) {
         let Ok(targets) = self.folder.join("target").read_dir() else { return };
         let folders = targets.flatten().filter_map(|target| target.path().join("debug").read_dir().ok());
-        for file in folders.flatten().flatten() {
-            if file.file_name().to_string_lossy().starts_with("libcode_") {
-                let _ = std::fs::remove_file(file.path());
-            }
+        let files = folders.flatten().flatten().map(|file| file.path());
+        let mut libraries: Vec<_> = files.filter_map(|file| Some((failure::number(&file)?, file))).collect();
+        libraries.sort();
+        for (_, file) in libraries.iter().rev().skip(failure::BUILDS) {
+            let _ = std::fs::remove_file(file);
         }
     }
 

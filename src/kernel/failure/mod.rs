@@ -22,7 +22,7 @@ pub use death::Memory;
 pub use diagnostic::Diagnostic;
 pub use gone::{End, Gone};
 pub use panic::readable;
-pub use sources::Sources;
+pub use sources::{BUILDS, Sources, number};
 pub use syntax::problem;
 
 use super::interrupts::Interrupted;

@@ -20,14 +20,16 @@ NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-notebook lab install clean setup build kernel
+.PHONY: help demo test test-notebook lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
 	@echo "make demo      run notebooks/01-first-diffusion.ipynb on our kernel; writes target/demo/ (3 minutes after set-up)"
 	@echo "make lab       open JupyterLab on notebooks/, with the kernel"
 	@echo "make install   put the kernel into your own Jupyter"
+	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
+	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
 	@echo "make clean     delete what the other targets made"
 	@echo
 	@echo "The first of them sets up: 15 to 30 minutes on two cores, about 10 GB of disk. After that it takes seconds."
@@ -45,21 +47,37 @@ install: build
 	@$(ENV) $(NOISEBOOK) install
 	@echo "Choose 'Rust (noisebook)' in JupyterLab or VS Code."
 
+doctor: build
+	@$(ENV) $(NOISEBOOK) doctor
+
+# docs/kernel.md holds the table of the last time. Without the stock kernel ours alone is measured.
+bench-kernel: kernel
+	$(call say,"Building the stock kernel beside ours (a minute; a network is needed the first time)")
+	-@$(ENV) sh scripts/stock_kernel.sh "$(TARGET)"
+	$(call say,"Measuring$(comma) about 20 minutes: the stock kernel builds the crate in its session")
+	@$(ENV) python scripts/bench_kernel.py --with-crate "$(TARGET)/debug/stock-kernel"
+
 test: kernel
-	$(call say,"1/7 formatting")
+	$(call say,"1/8 formatting")
 	@cargo fmt --check
-	$(call say,"2/7 lints (5 minutes the first time)")
+	$(call say,"2/8 lints (5 minutes the first time)")
 	@$(ENV) cargo clippy --locked --all-targets --all-features -- -D warnings
-	$(call say,"3/7 documentation")
+	$(call say,"3/8 documentation")
 	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
-	$(call say,"4/7 licences and sources of the dependencies")
+	$(call say,"4/8 licences and sources of the dependencies")
 	@$(ENV) python scripts/check_dependencies.py
-	$(call say,"5/7 the scripts that make calls")
+	$(call say,"5/8 the scripts that make calls")
 	@$(ENV) python tests/scripts/test_scripts.py
-	$(call say,"6/7 unit$(comma) integration and documentation tests (5 minutes the first time)")
+	$(call say,"6/8 unit$(comma) integration and documentation tests (5 minutes the first time)")
 	@$(ENV) cargo test --locked --all-features
-	$(call say,"7/7 the notebook (3 minutes)")
+	$(call say,"7/8 Jupyter's own tests of a kernel")
+	@$(ENV) python -m unittest tests/conformance/test_kernel.py
+	$(call say,"8/8 the notebook (3 minutes)")
 	@$(NOTEBOOK_TEST)
+
+# What a kernel goes through in a bad week; half an hour.
+stress-kernel: kernel
+	@$(ENV) python tests/conformance/stress_kernel.py
 
 test-notebook: kernel
 	@$(NOTEBOOK_TEST)

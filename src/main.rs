@@ -2,6 +2,15 @@
 
 mod kernel;
 
+/// What cells and kernel say to each other. Taken from the library it would bring libtorch along, which takes a quarter
+/// of a second to load, and without which not even `noisebook doctor` would start.
+mod show {
+    #[allow(dead_code, reason = "the half that sends is the library's")]
+    pub mod frame;
+    #[allow(dead_code, reason = "as above")]
+    mod message;
+}
+
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +31,15 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         prefix: Option<PathBuf>,
     },
+    /// Looks at all that the kernel needs and says how to mend what is amiss. Exit status 1 if a check failed.
+    Doctor {
+        /// Explains messages that users often see, instead.
+        #[arg(long)]
+        explain: bool,
+    },
+    /// Loads libtorch and counts CUDA devices, for `doctor`.
+    #[command(hide = true)]
+    LoadLibtorch { folder: PathBuf },
     /// Prepares the build of notebook cells and registers nothing.
     #[command(hide = true)]
     Prepare,
@@ -42,6 +60,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // SAFETY: this is the only thread.
         Command::Install { prefix } => unsafe { kernel::install(prefix.as_deref()) },
+        // SAFETY: this is the only thread.
+        Command::Doctor { explain } => return unsafe { kernel::doctor::run(explain) },
+        Command::LoadLibtorch { folder } => kernel::doctor::load(&folder),
         // SAFETY: this is the only thread.
         Command::Prepare => unsafe { kernel::prepare() },
         // SAFETY: this is the only thread.

@@ -22,9 +22,9 @@ impl Progress {
     /// Says what is added, and then what is compiled. evcxr keeps what cargo says to itself, so the compilers that run are
     /// asked for their crates.
     pub fn of(dependencies: &[String], shared: Arc<Shared>) -> Self {
-        let show = move |line: String| shared.output.stream("stderr", format!("{line}\n"));
+        let show = move |line: String| shared.output.stream("stdout", format!("{line}\n"));
         for dependency in dependencies {
-            show(format!("      Adding {}", dependency.trim_start().trim_start_matches(":dep").trim()));
+            show(format!("Adding {}", dependency.trim_start().trim_start_matches(":dep").trim()));
         }
         let (end, ended) = channel();
         let begin = Instant::now();
@@ -33,11 +33,11 @@ impl Progress {
             while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 for name in processes::compiled_crates() {
                     if seen.insert(name.clone()) {
-                        show(format!("   Compiling {name}"));
+                        show(format!("Compiling {name}"));
                     }
                 }
             }
-            show(format!("        Done after {:.1} s", begin.elapsed().as_secs_f64()));
+            show(format!("Done after {:.1} s", begin.elapsed().as_secs_f64()));
         });
         Self { end: Some(end), thread: Some(thread) }
     }

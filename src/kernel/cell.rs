@@ -80,11 +80,6 @@ impl<'a> Cell<'a> {
         self.variables.len()
     }
 
-    /// Where the first `let` is that needs a type.
-    pub fn first_let(&self) -> Option<usize> {
-        self.variables.first().map(|variable| variable.statement.start)
-    }
-
     /// The cell with `probe(index, name)` after each statement that binds variables.
     pub fn probed(&self, probe: impl Fn(usize, &str) -> String) -> Changed {
         let additions = self.variables.iter().enumerate().map(|(index, variable)| Addition {

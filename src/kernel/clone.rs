@@ -33,6 +33,13 @@ fn is_cells(name: &str) -> bool {
 }
 
 fn clone_file(source: &Path, target: &Path, metadata: &Metadata) -> io::Result<()> {
+    if let Ok(there) = fs::metadata(target) {
+        if there.len() == metadata.len() && there.modified()? == metadata.modified()? {
+            return Ok(());
+        }
+        // Never written over: it may be a link to a file that others use.
+        fs::remove_file(target)?;
+    }
     if metadata.len() >= LINKED_FROM && is_product(source) && fs::hard_link(source, target).is_ok() {
         return Ok(());
     }
@@ -71,6 +78,11 @@ mod tests {
             fs::write(from.join("deps").join(name), content).unwrap();
         }
         clone_build(&from, &to).unwrap();
+        // A second time, over what is there: nothing is written into a file that others use.
+        fs::write(from.join("deps/small.rlib"), b"changed").unwrap();
+        clone_build(&from, &to).unwrap();
+        assert_eq!(fs::read(to.join("deps/libtch.rlib")).unwrap(), large);
+        assert_eq!(fs::read(to.join("deps/small.rlib")).unwrap(), b"changed");
         let metadata = |root: &Path, name: &str| fs::metadata(root.join("deps").join(name));
         for (name, shared) in [("libtch.rlib", true), ("large.json", false), ("small.rlib", false)] {
             let (old, new) = (metadata(&from, name).unwrap(), metadata(&to, name).unwrap());

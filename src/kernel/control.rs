@@ -1,15 +1,15 @@
 //! The control channel: what must be answered whatever a cell does.
 
-use super::{Kernel, Result, interrupts};
-use serde_json::json;
+use super::{Kernel, Result, channels, interrupts, log};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Serves the channel until its socket fails.
 pub fn run(kernel: &Kernel, socket: &zmq::Socket) -> Result<()> {
     loop {
-        match kernel.signer.decode(socket.recv_multipart(0)?) {
+        match kernel.signer.decode(channels::receive(socket)?) {
             Ok(request) => kernel.answer(socket, &request),
-            Err(error) => eprintln!("noisebook: a message on the control channel was dropped: {error}"),
+            Err(error) => kernel.drops.say("control", error),
         }
     }
 }
@@ -29,16 +29,27 @@ impl Kernel {
                 self.publisher.publish(&request.header, "shutdown_reply", content.clone());
                 Some(("shutdown_reply", content))
             }
-            _ => super::shell::content(request),
-        };
-        match content {
-            Some((kind, content)) => {
-                let reply = self.author.reply(request, kind, content);
-                if let Err(error) = socket.send_multipart(self.signer.encode(&reply), 0) {
-                    eprintln!("noisebook: {kind} was not sent: {error}");
-                }
+            // No target is known here: the front end hears at once that its comm is closed.
+            "comm_open" => {
+                let id = request.content.get("comm_id").cloned().unwrap_or(Value::Null);
+                self.publisher.publish(&request.header, "comm_close", json!({ "comm_id": id, "data": {} }));
+                None
             }
-            None => eprintln!("noisebook: no reply to {}: it is not known here", request.kind()),
+            // To a comm that was closed: nobody waits for an answer.
+            "comm_msg" | "comm_close" => None,
+            kind => {
+                let content = super::shell::content(self, request);
+                if content.is_none() {
+                    self.drops.say("shell or control", format_args!("{kind} is not known here"));
+                }
+                content
+            }
+        };
+        if let Some((kind, content)) = content {
+            let reply = self.author.reply(request, kind, content);
+            if let Err(error) = socket.send_multipart(self.signer.encode(&reply), 0) {
+                log::line(format_args!("{kind} was not sent: {error}"));
+            }
         }
         self.publisher.status(&request.header, "idle");
         if shutdown {

@@ -2,7 +2,7 @@
 //! asked twice.
 
 use super::pump::Shared;
-use super::{lock, processes};
+use super::{lock, log, processes};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,11 @@ impl Interrupts {
         }
     }
 
+    /// Whether a cell is.
+    pub fn at_hand(&self) -> bool {
+        lock(&self.cell).at_hand
+    }
+
     pub fn asked(&self) -> bool {
         lock(&self.cell).asked.is_some()
     }
@@ -92,7 +97,7 @@ pub fn ask(shared: &Arc<Shared>) {
     }
     cell.asked = Some(Instant::now());
     if let Err(error) = shared.link.interrupt() {
-        eprintln!("noisebook: the interrupt was not passed on: {error}");
+        log::line(format_args!("the interrupt was not passed on: {error}"));
     }
     let (shared, number) = (shared.clone(), cell.number);
     std::thread::spawn(move || watch(&shared, number));

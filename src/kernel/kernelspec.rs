@@ -41,7 +41,8 @@ fn copy_program(target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn user_data() -> Result<PathBuf> {
+/// Where Jupyter keeps the user's own files.
+pub fn user_data() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("JUPYTER_DATA_DIR") {
         return Ok(PathBuf::from(folder));
     }

@@ -1,6 +1,6 @@
 //! The packet socket between the kernel and the process that runs the cells.
 //!
-//! Up come displays (`noisebook::show::frame`) and, from a process that just started, the ends of its streams; down go
+//! Up come displays (show/frame.rs) and, from a process that just started, the ends of its streams; down go
 //! interrupt requests. The kernel keeps both ends: the child's one is inherited again when evcxr starts a new process.
 
 use std::ffi::OsStr;

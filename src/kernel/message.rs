@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The version of Jupyter's messaging protocol that this kernel speaks.
-pub const PROTOCOL: &str = "5.4";
+pub const PROTOCOL: &str = "5.5";
 
 /// One message, without its signature.
 #[derive(Clone, Debug)]
@@ -20,6 +20,11 @@ pub struct Message {
 impl Message {
     pub fn kind(&self) -> &str {
         self.header.get("msg_type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A text in the content.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.content.get(name).and_then(Value::as_str)
     }
 
     /// Whether a field of the content is true; `default` if it is absent.

@@ -1,33 +1,47 @@
 //! The Jupyter kernel.
 //!
 //! # Layout
-//! - `connection`, `wire`, `message`: Jupyter's messages. `shell`, `control`, `heartbeat`: one thread for each channel;
-//!   `output`: what is broadcast. `queue`, `worker`: the thread that runs the cells.
+//! - `connection`, `wire`, `message`: Jupyter's messages. `channels`: the sockets. `shell`, `control`, `iopub`, `stdin`,
+//!   `heartbeat`: one thread for each channel; `output`, `flood`: what is broadcast. `queue`, `worker`: the thread that
+//!   runs the cells. `pager`, `expressions`: what their replies say.
+//! - `history`, `history_file`, `glob`; `completeness`: requests that need no cell. `log`: what the kernel says itself.
 //! - `session`: evcxr in this process, which compiles the cells. `child`, `crash`: the process that runs them. `link`: the
 //!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
 //!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
 //!   completion and inspection.
 //! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `doctor`: `noisebook doctor`, which looks at all that the kernel needs.
 
 mod builds;
 mod cell;
 mod cell_rustc;
+mod channels;
 pub mod child;
 mod clone;
+mod completeness;
 mod connection;
 mod control;
 mod crash;
+pub mod doctor;
 mod environment;
+mod expressions;
 mod failure;
+mod flood;
+mod glob;
 mod heartbeat;
+mod history;
+mod history_file;
 mod interrupts;
+mod iopub;
 mod kernelspec;
 mod language;
 mod link;
+mod log;
 mod message;
 mod notebook;
 mod output;
+mod pager;
 mod preparing;
 mod processes;
 mod pump;
@@ -36,14 +50,20 @@ mod session;
 mod shell;
 mod source;
 mod splitter;
+mod stdin;
 mod text;
 mod types;
 mod warm;
 mod wire;
 mod worker;
 
+use channels::Channels;
 use connection::Connection;
+use history::History;
+use history_file::HistoryFile;
+use iopub::Iopub;
 use language::Language;
+use log::Drops;
 use message::Author;
 use output::{Output, Publisher};
 use pump::{Pump, Shared};
@@ -63,6 +83,8 @@ pub struct Kernel {
     signer: Signer,
     author: Author,
     publisher: Publisher,
+    history: Arc<History>,
+    drops: Arc<Drops>,
     shared: Arc<Shared>,
     /// Removed at the end.
     folder: Arc<SessionFolder>,
@@ -84,8 +106,12 @@ impl Kernel {
 pub unsafe fn run(connection_file: &Path) -> Result<()> {
     let connection = Connection::read(connection_file)?;
     ignore_ctrl_c();
+    log_panics();
     // SAFETY: the caller's promise.
-    unsafe { environment::set_up() };
+    unsafe {
+        deepen_stacks();
+        environment::set_up();
+    }
     let warm = Warm::locate()?;
     if warm.is_ready() {
         // SAFETY: the caller's promise.
@@ -102,48 +128,47 @@ pub unsafe fn run(connection_file: &Path) -> Result<()> {
 
 fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<()> {
     let zmq = zmq::Context::new();
-    let bind = |kind, channel: &str| -> Result<zmq::Socket> {
-        let socket = zmq.socket(kind)?;
-        // Nothing is dropped for a front end that reads slowly: it would wait for ever for a lost "idle".
-        socket.set_sndhwm(0)?;
-        let endpoint = connection.endpoint(channel)?;
-        socket.bind(&endpoint).map_err(|error| format!("{endpoint}: {error}"))?;
-        Ok(socket)
-    };
-    let (signer, author) = (Signer::new(&connection.key)?, Author::new());
-    let publisher = Publisher::new(Some(bind(zmq::PUB, "iopub")?), signer.clone(), author.clone());
-    let shell = Shell::bind(&zmq, &connection.endpoint("shell")?)?;
-    let control = bind(zmq::ROUTER, "control")?;
-    let _stdin = bind(zmq::ROUTER, "stdin")?;
-    heartbeat::start(bind(zmq::REP, "hb")?);
+    let channels = Channels::bind(&zmq, connection)?;
+    let (signer, author, drops) = (Signer::new(&connection.key)?, Author::new(), Arc::new(Drops::default()));
+    let iopub = Iopub::new(&zmq, channels.iopub, signer.clone(), author.clone(), drops.clone())?;
+    let publisher = Publisher::new(Some(Iopub::inlet(&zmq)?), signer.clone(), author.clone());
+    let shell = Shell::new(&zmq, channels.shell)?;
+    heartbeat::start(channels.heartbeat);
+    let history = Arc::new(History::new(HistoryFile::of_user()));
     let shared = Arc::new(Shared::new(Output::new(publisher.clone()))?);
     let folder = Arc::new(folder);
-    let kernel = Kernel { zmq, signer, author, publisher, shared: shared.clone(), folder };
-    let language = Language::start(Replies::connect(&kernel)?, kernel.folder.path().join("language"));
+    let kernel =
+        Kernel { zmq, signer, author, publisher, history: history.clone(), drops, shared: shared.clone(), folder };
+    let language = Language::start(Replies::connect(&kernel)?, shared.clone(), kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let replies = Replies::connect(&kernel)?;
-    let worker = Worker { queue: queue.clone(), shared, replies, warm, language: language.clone(), count: 0 };
+    let worker = Worker { queue: queue.clone(), shared, replies, warm, language: language.clone(), history, count: 0 };
     let folder = kernel.folder.clone();
     kernel.publisher.status(&serde_json::json!({}), "starting");
     let kernel = Arc::new(kernel);
     end_with_parent(kernel.clone());
     spawn(&kernel, "pump", move || pump.run());
     spawn(&kernel, "worker", move || worker.run(&folder));
-    std::thread::spawn({
-        let kernel = kernel.clone();
-        move || {
-            if let Err(error) = control::run(&kernel, &control) {
-                eprintln!("noisebook: the control channel failed: {error}");
-                kernel.exit(1);
-            }
-        }
-    });
+    serve_channel(&kernel, "iopub", move |_| iopub.run());
+    serve_channel(&kernel, "stdin", move |kernel| stdin::run(kernel, &channels.stdin));
+    serve_channel(&kernel, "control", move |kernel| control::run(kernel, &channels.control));
     if let Err(error) = shell.run(&kernel, &queue, &language) {
-        eprintln!("noisebook: the shell channel failed: {error}");
+        log::line(format_args!("the shell channel failed: {error}"));
         kernel.exit(1);
     }
     Ok(())
+}
+
+/// Starts the thread of a channel; without one of its channels the kernel ends.
+fn serve_channel(kernel: &Arc<Kernel>, name: &'static str, run: impl FnOnce(&Kernel) -> Result<()> + Send + 'static) {
+    let served = kernel.clone();
+    spawn(kernel, name, move || {
+        if let Err(error) = run(&served) {
+            log::line(format_args!("the {name} channel failed: {error}"));
+            served.exit(1);
+        }
+    });
 }
 
 /// Starts a thread that the kernel cannot do without: if it panics, the kernel ends, and the front end starts another.
@@ -151,7 +176,7 @@ fn spawn(kernel: &Arc<Kernel>, name: &'static str, work: impl FnOnce() + Send + 
     let kernel = kernel.clone();
     std::thread::spawn(move || {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-            eprintln!("noisebook: the {name} failed");
+            log::line(format_args!("the {name} failed"));
             kernel.exit(1);
         }
     });
@@ -205,6 +230,7 @@ pub unsafe fn prepare() -> Result<()> {
 /// No other thread may run yet: the environment is changed.
 pub unsafe fn language(folder: &Path) -> Result<()> {
     ignore_ctrl_c();
+    log_panics();
     // SAFETY: the caller's promise.
     unsafe { environment::set_up() };
     language::answer_questions(folder)
@@ -222,6 +248,29 @@ fn end_with_parent(kernel: Arc<Kernel>) {
         }
         kernel.exit(0);
     });
+}
+
+/// Gives the threads to come a stack for deeply nested code: rust-analyzer drops syntax trees in a thread of its own, and
+/// would take the kernel with it. The standard library reads the variable when the first thread starts, and only then.
+///
+/// # Safety
+/// No other thread may run yet: the environment is changed.
+unsafe fn deepen_stacks() {
+    const VARIABLE: &str = "RUST_MIN_STACK";
+    if std::env::var_os(VARIABLE).is_none() {
+        // SAFETY: the caller's promise; the thread between the two calls does nothing.
+        unsafe {
+            std::env::set_var(VARIABLE, (64 * 1024 * 1024).to_string());
+            let _ = std::thread::spawn(|| ()).join();
+            // Nothing that the kernel starts shall inherit it.
+            std::env::remove_var(VARIABLE);
+        }
+    }
+}
+
+/// A panic, rust-analyzer's say, is a line of the log. What it means for the notebook is told where it is caught.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::line(format_args!("{panic}").to_string().replace('\n', " "))));
 }
 
 /// Front ends ask for an interrupt by message; Ctrl-C in their terminal reaches the whole process group.

@@ -20,17 +20,17 @@ impl Notebook {
         Self { items: items.to_string(), variables, dependencies }
     }
 
-    /// Source that stands before a cell in place of all earlier ones.
+    /// Source that stands before a cell in place of all earlier ones, but for the dependencies.
     pub fn source(&self) -> String {
-        let mut source = String::new();
-        for line in self.dependencies.iter().map(String::as_str).chain([self.items.as_str()]) {
-            source.push_str(line);
-            source.push('\n');
-        }
+        let mut source = format!("{}\n", self.items);
         for (name, kind) in &self.variables {
             source.push_str(&format!("let {name}: {kind} = todo!();\n"));
         }
         source
+    }
+
+    pub fn dependencies(&self) -> &[String] {
+        &self.dependencies
     }
 
     /// Names that begin with `start`.

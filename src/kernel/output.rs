@@ -1,13 +1,15 @@
 //! What the front end sees of a cell: its streams and displays, in the order in which they happen.
 
-use super::lock;
+use super::flood::{Flood, Piece};
 use super::message::{Author, Message};
 use super::wire::Signer;
-use noisebook::show::frame::{self, MessageKind};
+use super::{lock, log};
+use crate::show::frame::{self, MessageKind};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-/// The socket on which everything is published, for all threads.
+/// Where everything is published, for all threads: the way to the iopub channel's own thread (iopub.rs).
 ///
 /// libzmq allows a socket to change threads behind a full memory barrier, which the mutex is.
 #[derive(Clone)]
@@ -30,7 +32,7 @@ impl Publisher {
         };
         let message = self.author.broadcast(parent, kind, content);
         if let Err(error) = lock(socket).send_multipart(self.signer.encode(&message), 0) {
-            eprintln!("noisebook: a message of type {kind} was not sent: {error}");
+            log::line(format_args!("a message of type {kind} was not sent: {error}"));
         }
     }
 
@@ -45,20 +47,30 @@ pub struct Output {
     cell: Mutex<Cell>,
 }
 
+#[derive(Default)]
 struct Cell {
     parent: Value,
     count: u64,
     silent: bool,
+    flood: Flood,
+    /// The value of the last expression: kept here and not shown, while somebody asks for it.
+    held: Option<Option<frame::Message>>,
+    /// It as text, for the history.
+    text: Option<String>,
 }
+
+/// Longer values are not kept for the history.
+const LONGEST_TEXT: usize = 10_000;
 
 impl Output {
     pub fn new(publisher: Publisher) -> Self {
-        Self { publisher, cell: Mutex::new(Cell { parent: json!({}), count: 0, silent: false }) }
+        Self { publisher, cell: Mutex::new(Cell { parent: json!({}), ..Cell::default() }) }
     }
 
     /// From now on everything belongs to this cell.
     pub fn begin(&self, request: &Message, count: u64, silent: bool) {
-        *lock(&self.cell) = Cell { parent: request.header.clone(), count, silent };
+        self.end();
+        *lock(&self.cell) = Cell { parent: request.header.clone(), count, silent, ..Cell::default() };
     }
 
     /// The number of this cell.
@@ -66,28 +78,54 @@ impl Output {
         lock(&self.cell).count
     }
 
-    pub fn stream(&self, name: &str, text: String) {
-        if !text.is_empty() {
-            self.publish("stream", |_| json!({ "name": name, "text": text }));
+    /// Nothing is held back any more: the cell has ended. Gives its value as text.
+    pub fn end(&self) -> Option<String> {
+        let mut cell = lock(&self.cell);
+        let pieces = cell.flood.end(Instant::now());
+        self.show(&cell, pieces);
+        cell.text.take()
+    }
+
+    /// From now on the cell's value is not shown.
+    pub fn hold_value(&self) {
+        lock(&self.cell).held = Some(None);
+    }
+
+    /// The value that was held; none if the cell has none. Later ones are shown.
+    pub fn take_value(&self) -> Option<frame::Message> {
+        lock(&self.cell).held.take().flatten()
+    }
+
+    pub fn stream(&self, name: &'static str, text: String) {
+        let mut cell = lock(&self.cell);
+        if !text.is_empty() && !cell.silent {
+            let pieces = cell.flood.text(name, text, Instant::now());
+            self.show(&cell, pieces);
         }
     }
 
     /// A display of the library.
     pub fn display(&self, message: frame::Message) {
-        let frame::Message { kind, data, metadata, display_id, wait } = message;
-        let transient = display_id.map_or_else(|| json!({}), |id| json!({ "display_id": id }));
-        self.publish(kind.name(), |count| match kind {
-            MessageKind::ClearOutput => json!({ "wait": wait }),
-            MessageKind::ExecuteResult => {
-                json!({ "execution_count": count, "data": data, "metadata": metadata, "transient": transient })
+        let mut cell = lock(&self.cell);
+        if message.kind == MessageKind::ExecuteResult {
+            if let Some(held) = &mut cell.held {
+                *held = Some(message);
+                return;
             }
-            _ => json!({ "data": data, "metadata": metadata, "transient": transient }),
-        });
+            let text = message.data.get("text/plain").and_then(Value::as_str);
+            cell.text = text.filter(|text| text.len() <= LONGEST_TEXT).map(str::to_string);
+            // One a cell: it counts for no flood.
+            self.show(&cell, vec![Piece::Display(message)]);
+        } else if !cell.silent {
+            let pieces = cell.flood.display(message, Instant::now());
+            self.show(&cell, pieces);
+        }
     }
 
     /// MIME types and texts in evcxr's manner; JSON types are parsed. The value `()` shows nothing.
     pub fn bundle(&self, kind: MessageKind, contents: Vec<(String, String)>) {
-        if matches!(contents.as_slice(), [(mime, text)] if mime == "text/plain" && text == "()") {
+        let nothing = matches!(contents.as_slice(), [(mime, text)] if mime == "text/plain" && text == "()");
+        if nothing && lock(&self.cell).held.is_none() {
             return;
         }
         let mut message = frame::Message::new(kind);
@@ -95,14 +133,33 @@ impl Output {
         self.display(message);
     }
 
-    pub fn error(&self, name: &str, value: &str, traceback: &[String]) {
-        self.publish("error", |_| json!({ "ename": name, "evalue": value, "traceback": traceback }));
+    pub fn error(&self, content: Value) {
+        self.publish(&lock(&self.cell), "error", content);
     }
 
-    fn publish(&self, kind: &str, content: impl FnOnce(u64) -> Value) {
-        let cell = lock(&self.cell);
+    fn show(&self, cell: &Cell, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Text { stream, text } => self.publish(cell, "stream", json!({ "name": stream, "text": text })),
+                Piece::Display(message) => {
+                    let frame::Message { kind, data, metadata, display_id, wait } = message;
+                    let transient = display_id.map_or_else(|| json!({}), |id| json!({ "display_id": id }));
+                    let content = match kind {
+                        MessageKind::ClearOutput => json!({ "wait": wait }),
+                        MessageKind::ExecuteResult => json!({
+                            "execution_count": cell.count, "data": data, "metadata": metadata, "transient": transient
+                        }),
+                        _ => json!({ "data": data, "metadata": metadata, "transient": transient }),
+                    };
+                    self.publish(cell, kind.name(), content);
+                }
+            }
+        }
+    }
+
+    fn publish(&self, cell: &Cell, kind: &str, content: Value) {
         if !cell.silent {
-            self.publisher.publish(&cell.parent, kind, content(cell.count));
+            self.publisher.publish(&cell.parent, kind, content);
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::failure::{self, Sources};
 use super::interrupts::Interrupts;
 use super::link::{Link, Packet, Streams};
-use super::lock;
 use super::output::Output;
 use super::splitter::{Control, Piece, Splitter};
 use super::text::{ErrorText, GATHER, Text};
-use noisebook::show::frame::{FrameId, Message, MessageKind, Reassembler};
+use super::{lock, log};
+use crate::show::frame::{FrameId, Message, MessageKind, Reassembler};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -154,9 +154,9 @@ impl Pump {
                     Ok(None) => {}
                     Ok(Some((id, payload))) => match Message::from_json(&payload) {
                         Ok(message) => drop(self.displays.insert(id, message)),
-                        Err(error) => eprintln!("noisebook: {error}"),
+                        Err(error) => log::line(&error),
                     },
-                    Err(error) => eprintln!("noisebook: {error}"),
+                    Err(error) => log::line(&error),
                 },
             }
         }
@@ -208,13 +208,15 @@ impl Pump {
     }
 
     fn read_err(&mut self) {
-        // As above. What a pipe holds at one moment, before a control line say, is less than this.
+        // As in `read_out`. What a pipe holds at one moment, before a control line say, is less than this.
         for _ in 0..64 {
             let Some(bytes) = self.process.as_mut().and_then(|process| process.err.read()) else { break };
             if !self.out.is_empty() {
                 self.show_out();
             }
             self.err.push(&bytes);
+            let text = self.err.take(false);
+            self.shared.output.stream("stderr", text);
         }
     }
 
@@ -273,7 +275,7 @@ impl Pump {
         if let Some(process) = &mut self.process
             && let Err(error) = process.control.write_all(format!("{}\n", control.line()).as_bytes())
         {
-            eprintln!("noisebook: evcxr does not listen: {error}");
+            log::line(format_args!("evcxr does not listen: {error}"));
         }
     }
 

@@ -8,9 +8,9 @@ use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
 use super::warm::Warm;
-use super::{Result, lock, types};
+use super::{Result, lock, log, processes, types};
+use crate::show::frame::MessageKind;
 use evcxr::{CommandContext, CompilationError, Error, EvalContext, EvalContextOutputs, EvalOutputs};
-use noisebook::show::frame::MessageKind;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// How much cells are optimised. They are compiled while somebody waits; what is heavy lies in the crate.
 const CELL_OPT_LEVEL: &str = "0";
+
+/// evcxr allows `?` from the first time on that it sees one, and takes that one for a value that cannot be shown.
+const ALLOW_QUESTION_MARKS: &str = "Ok::<(), String>(())?;";
 
 /// An evcxr context whose process is connected to the pump.
 ///
@@ -54,8 +57,7 @@ impl Session {
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         drain(outputs);
         context.set_opt_level(CELL_OPT_LEVEL)?;
-        // evcxr allows `?` from the first time on that it sees one, and takes that one for a value that cannot be shown.
-        context.eval(&format!("{}\nOk::<(), String>(())?;", failure::PANIC_HOOK))?;
+        context.eval(&format!("{}\n{ALLOW_QUESTION_MARKS}", failure::PANIC_HOOK))?;
         let hooked = *lock(&shared.pid);
         Ok(Self {
             context: CommandContext::with_eval_context(context),
@@ -74,10 +76,28 @@ impl Session {
 
     /// Runs a cell's commands. With the first dependency, the crate becomes one too.
     fn run_commands(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
+        let begins = |word: &str| commands.lines().any(|line| line.trim().split(' ').next() == Some(word));
+        if begins(":quit") {
+            // evcxr would end the kernel on the spot.
+            return Err(evcxr::Error::Message(
+                "`:quit` is for a terminal: here, shut the kernel down in its menu".into(),
+            ));
+        }
+        if begins(":restart") {
+            self.restart();
+            let rest = commands.lines().filter(|line| line.trim() != ":restart");
+            return self.run_commands(&rest.flat_map(|line| [line, "\n"]).collect::<String>());
+        }
         let dependencies: Vec<String> =
             commands.lines().filter(|line| line.trim_start().starts_with(":dep ")).map(str::to_string).collect();
         if dependencies.is_empty() {
-            return self.context.execute(commands);
+            let outputs = self.context.execute(commands)?;
+            if begins(":clear") {
+                self.context.execute(ALLOW_QUESTION_MARKS)?;
+                self.names_crate = false;
+                self.dependencies.clear();
+            }
+            return Ok(outputs);
         }
         let _progress = Progress::of(&dependencies, self.shared.clone());
         let outputs = if self.names_crate {
@@ -89,6 +109,16 @@ impl Session {
             self.dependencies.extend(dependencies);
         }
         outputs
+    }
+
+    /// Starts a new process for the cells. evcxr's own command would go on with variables that the new one has not.
+    fn restart(&mut self) {
+        if let Some(process) = *lock(&self.shared.pid) {
+            processes::kill(process);
+        }
+        // This hears of the end, and that is when evcxr starts anew.
+        let _ = self.context.execute("()");
+        self.shared.output.stream("stdout", "A new process runs the cells. The variables are gone.\n".to_string());
     }
 
     /// Puts the crate into the manifest of the cells, after other commands.
@@ -153,7 +183,7 @@ impl Session {
 
     /// What rustc finds wrong with a cell.
     fn check(&mut self, code: &str) -> Option<Failure> {
-        let analysis = self.analysis("0", 0)?;
+        let analysis = self.definitions()?;
         let errors = failure::check::errors(&self.folder, &analysis, code, &self.shared.sources).ok()?;
         let errors: Vec<_> = errors.into_iter().map(|error| self.gone.explain(error)).collect();
         (!errors.is_empty()).then(|| Failure::compilation(&errors))
@@ -163,23 +193,32 @@ impl Session {
     fn typed(&mut self, code: &str) -> Option<Changed> {
         let cell = Cell::parse(code);
         self.unnamed.clear();
-        let Some(first) = cell.first_let() else { return Some(Changed::not(code)) };
-        let source = self.analysis(&cell.probed(types::probe).code, first)?;
+        if cell.variables() == 0 {
+            return Some(Changed::not(code));
+        }
+        let source = self.analysis(&cell.probed(types::probe).code)?;
         let types = types::infer(&self.folder, &source, cell.variables()).ok()?;
         self.unnamed = cell.unnamed(&types);
         Some(cell.with_types(&types))
     }
 
-    /// evcxr's source for the analysis of a cell: it writes that file before it looks for completions at some place.
-    fn analysis(&mut self, code: &str, place: usize) -> Option<String> {
+    /// evcxr's source for the analysis of a cell that has a comment: it writes that file before it looks for completions.
+    fn analysis(&mut self, code: &str) -> Option<String> {
         let file = self.folder.join("src/lib.rs");
         let _ = std::fs::remove_file(&file);
-        let _ = self.context.completions(code, place);
+        // There are none in a comment, which takes no time to find out.
+        let _ = self.context.completions(code, code.find(types::COMMENT)? + 3);
         std::fs::read_to_string(file).ok()
+    }
+
+    /// As above, of a cell that has nothing in it.
+    fn definitions(&mut self) -> Option<String> {
+        self.analysis(&format!("({}0)", types::COMMENT))
     }
 
     /// Runs a cell. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.memory = Memory::look();
         self.shared.link.forget_interrupts();
@@ -202,6 +241,19 @@ impl Session {
         };
         self.gone.note(self.shared.output.count(), code, &before, &after, end);
         result.map_err(|failure| failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>()))
+    }
+
+    /// The libraries of earlier cells are loaded, and evcxr would leave their files: a megabyte a cell. Of the last ones a
+    /// panic may need the lines.
+    fn remove_loaded_cells(&self) {
+        let Ok(targets) = self.folder.join("target").read_dir() else { return };
+        let folders = targets.flatten().filter_map(|target| target.path().join("debug").read_dir().ok());
+        let files = folders.flatten().flatten().map(|file| file.path());
+        let mut libraries: Vec<_> = files.filter_map(|file| Some((failure::number(&file)?, file))).collect();
+        libraries.sort();
+        for (_, file) in libraries.iter().rev().skip(failure::BUILDS) {
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     fn variables(&self) -> impl Iterator<Item = String> {
@@ -237,7 +289,7 @@ impl Session {
 
     /// What the cells so far have made.
     pub fn notebook(&mut self) -> Notebook {
-        let source = catch_unwind(AssertUnwindSafe(|| self.analysis("0", 0))).ok().flatten().unwrap_or_default();
+        let source = catch_unwind(AssertUnwindSafe(|| self.definitions())).ok().flatten().unwrap_or_default();
         let variables = self.context.variables_and_types().map(|(name, kind)| (name.to_string(), kind.to_string()));
         Notebook::new(&source, variables.collect(), self.dependencies.clone())
     }
@@ -251,6 +303,7 @@ fn places(error: &CompilationError) -> impl Iterator<Item = (usize, usize)> {
 /// What evcxr's commands say (`:vars`, `:help`); values of cells do not come this way.
 fn show_commands(output: &Output, outputs: EvalOutputs) {
     let mut contents: Vec<_> = outputs.content_by_mime_type.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+    contents.iter_mut().for_each(|(_, text)| *text = types::short(text));
     contents.sort();
     if !contents.is_empty() {
         output.bundle(MessageKind::ExecuteResult, contents);
@@ -260,8 +313,8 @@ fn show_commands(output: &Output, outputs: EvalOutputs) {
 /// evcxr waits until its own channels are read. The pump leaves nothing for them but what it cannot know.
 fn drain(outputs: EvalContextOutputs) {
     let EvalContextOutputs { stdout, stderr } = outputs;
-    std::thread::spawn(move || stdout.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
-    std::thread::spawn(move || stderr.iter().for_each(|line| eprintln!("noisebook: from the child: {line}")));
+    std::thread::spawn(move || stdout.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
+    std::thread::spawn(move || stderr.iter().for_each(|line| log::line(format_args!("from the child: {line}"))));
 }
 
 /// Compiles everything that sessions clone, in the template's folder. Takes minutes the first time.

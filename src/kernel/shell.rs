@@ -1,11 +1,12 @@
 //! The shell channel. Cells go to their own thread; all else is answered at once, also while a cell runs.
 
+use super::completeness::{self, Completeness};
 use super::language::Language;
 use super::message::{Author, Message, PROTOCOL};
 use super::output::Publisher;
 use super::queue::Queue;
 use super::wire::Signer;
-use super::{Kernel, Result};
+use super::{Kernel, Result, channels, log};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ impl Replies {
     pub fn send(&self, request: &Message, kind: &str, content: Value) {
         let reply = self.author.reply(request, kind, content);
         if let Err(error) = self.socket.send_multipart(self.signer.encode(&reply), 0) {
-            eprintln!("noisebook: {kind} was not sent: {error}");
+            log::line(format_args!("{kind} was not sent: {error}"));
         }
     }
 }
@@ -43,9 +44,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    pub fn bind(zmq: &zmq::Context, endpoint: &str) -> Result<Self> {
-        let socket = zmq.socket(zmq::ROUTER)?;
-        socket.bind(endpoint)?;
+    pub fn new(zmq: &zmq::Context, socket: zmq::Socket) -> Result<Self> {
         let replies = zmq.socket(zmq::PULL)?;
         replies.bind(REPLIES)?;
         Ok(Self { socket, replies })
@@ -54,20 +53,18 @@ impl Shell {
     /// Serves the channel until the sockets fail.
     pub fn run(&self, kernel: &Kernel, queue: &Arc<Queue>, language: &Language) -> Result<()> {
         loop {
-            let mut entries = [self.socket.as_poll_item(zmq::POLLIN), self.replies.as_poll_item(zmq::POLLIN)];
-            zmq::poll(&mut entries, -1)?;
-            let (asked, answered) = (entries[0].is_readable(), entries[1].is_readable());
+            let [asked, answered] = channels::wait([&self.socket, &self.replies])?;
             if answered {
-                self.socket.send_multipart(self.replies.recv_multipart(0)?, 0)?;
+                self.socket.send_multipart(channels::receive(&self.replies)?, 0)?;
             }
             if asked {
-                match kernel.signer.decode(self.socket.recv_multipart(0)?) {
+                match kernel.signer.decode(channels::receive(&self.socket)?) {
                     Ok(request) if request.kind() == "execute_request" => queue.push(request),
                     Ok(request) if matches!(request.kind(), "complete_request" | "inspect_request") => {
                         language.ask(request);
                     }
                     Ok(request) => kernel.answer(&self.socket, &request),
-                    Err(error) => eprintln!("noisebook: a message on the shell channel was dropped: {error}"),
+                    Err(error) => kernel.drops.say("shell", error),
                 }
             }
         }
@@ -75,14 +72,24 @@ impl Shell {
 }
 
 /// The content of the reply to a request that needs no cell; none if the request is unknown.
-pub fn content(request: &Message) -> Option<(&'static str, Value)> {
+pub fn content(kernel: &Kernel, request: &Message) -> Option<(&'static str, Value)> {
     Some(match request.kind() {
         "kernel_info_request" => ("kernel_info_reply", kernel_info()),
+        // The kernel opens no comms, and takes none.
         "comm_info_request" => ("comm_info_reply", json!({ "status": "ok", "comms": {} })),
-        "history_request" => ("history_reply", json!({ "status": "ok", "history": [] })),
-        "is_complete_request" => ("is_complete_reply", json!({ "status": "unknown" })),
+        "history_request" => ("history_reply", kernel.history.answer(&request.content)),
+        "is_complete_request" => ("is_complete_reply", is_complete(request)),
         _ => return None,
     })
+}
+
+fn is_complete(request: &Message) -> Value {
+    match request.text("code").map(completeness::of) {
+        Some(Completeness::Complete) => json!({ "status": "complete" }),
+        Some(Completeness::Incomplete { indent }) => json!({ "status": "incomplete", "indent": indent }),
+        Some(Completeness::Invalid) => json!({ "status": "invalid" }),
+        Some(Completeness::Unknown) | None => json!({ "status": "unknown" }),
+    }
 }
 
 fn kernel_info() -> Value {
@@ -101,6 +108,8 @@ fn kernel_info() -> Value {
         },
         "banner": concat!("noisebook ", env!("CARGO_PKG_VERSION"), ": diffusion models in Rust"),
         "debugger": false,
+        // Of those that the protocol knows, which are subshells and debugging.
+        "supported_features": [],
         "help_links": [],
     })
 }

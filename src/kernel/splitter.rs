@@ -3,11 +3,13 @@
 //! The stream is raw: no newline is waited for, and a control line is found even where it is glued to the end of other
 //! text. Only what may still become something else is held back until more comes, or until `flush`.
 
-use noisebook::show::frame::{FrameId, MARKER_LENGTH};
+use crate::show::frame::{FrameId, MARKER_LENGTH};
 
 const EVCXR: &[u8] = b"EVCXR_";
 const END_CONTENT: &[u8] = b"EVCXR_END_CONTENT\n";
 const LONGEST_CONTROL_LINE: usize = 1_024;
+/// A MIME block that goes on after that is text.
+const LARGEST_BLOCK: usize = 64 * 1024 * 1024;
 
 /// A piece of the stream.
 #[derive(Debug, PartialEq)]
@@ -60,6 +62,8 @@ impl Control {
 #[derive(Default)]
 pub struct Splitter {
     held: Vec<u8>,
+    /// How much of `held` was searched for the end of a block.
+    searched: usize,
 }
 
 enum Step {
@@ -79,7 +83,7 @@ impl Splitter {
         let mut at = 0;
         let mut text = Vec::new();
         while at < self.held.len() {
-            match step(&self.held[at..]) {
+            match step(&self.held[at..], if at == 0 { self.searched } else { 0 }) {
                 Step::Text(length) => {
                     text.extend_from_slice(&self.held[at..at + length]);
                     at += length;
@@ -98,6 +102,7 @@ impl Splitter {
             pieces.push(Piece::Text(text));
         }
         self.held.drain(..at);
+        self.searched = if begins_block(&self.held) { self.held.len() } else { 0 };
         pieces
     }
 
@@ -115,7 +120,7 @@ impl Splitter {
     }
 }
 
-fn step(bytes: &[u8]) -> Step {
+fn step(bytes: &[u8], searched: usize) -> Step {
     let start = bytes.iter().position(|&byte| byte == b'E' || byte == 0x1b).unwrap_or(bytes.len());
     if start > 0 {
         return Step::Text(start);
@@ -138,7 +143,7 @@ fn step(bytes: &[u8]) -> Step {
     };
     let line = String::from_utf8_lossy(&bytes[..end]);
     if let Some(mime) = line.strip_prefix("EVCXR_BEGIN_CONTENT ") {
-        return block(mime.trim(), &bytes[end + 1..], end + 1);
+        return block(mime.trim(), &bytes[end + 1..], end + 1, searched);
     }
     match Control::parse(&line) {
         Some(control) => Step::Whole(end + 1, Piece::Control(control)),
@@ -147,13 +152,17 @@ fn step(bytes: &[u8]) -> Step {
 }
 
 /// A MIME block whose first line takes `before` bytes. A panic inside ends it, as in evcxr, and so does the cell's end.
-fn block(mime: &str, body: &[u8], before: usize) -> Step {
+fn block(mime: &str, body: &[u8], before: usize, searched: usize) -> Step {
     let stops: [&[u8]; 2] = [b"EVCXR_PANIC_NOTIFICATION\n", b"EVCXR_EXECUTION_COMPLETE\n"];
-    let stop = stops.iter().filter_map(|stop| find(body, stop)).min();
-    let (length, end) = match (find(body, END_CONTENT), stop) {
+    // The last bytes that were searched may be the beginning of an end.
+    let start = searched.saturating_sub(before + LONGEST_CONTROL_LINE);
+    let find = |pattern| find(&body[start..], pattern).map(|at| start + at);
+    let stop = stops.iter().filter_map(|stop| find(stop)).min();
+    let (length, end) = match (find(END_CONTENT), stop) {
         (Some(end), Some(stop)) if stop < end => (stop, stop),
         (None, Some(stop)) => (stop, stop),
         (Some(end), _) => (end, end + END_CONTENT.len()),
+        (None, None) if body.len() > LARGEST_BLOCK => return Step::Text(EVCXR.len()),
         (None, None) => return Step::Wait,
     };
     let content = &body[..length];
@@ -234,6 +243,19 @@ mod tests {
             Piece::Control(Control::Complete),
         ];
         assert_eq!(split(stream, stream.len()), expected);
+    }
+
+    #[test]
+    fn a_block_without_end_is_text() {
+        let mut splitter = Splitter::default();
+        assert_eq!(splitter.push(b"EVCXR_BEGIN_CONTENT text/html\n"), []);
+        let chunk = vec![b'x'; 64 * 1024];
+        for _ in 0..LARGEST_BLOCK / chunk.len() {
+            assert_eq!(splitter.push(&chunk), []);
+        }
+        let [Piece::Text(text)] = &splitter.push(&chunk)[..] else { panic!("no text") };
+        assert_eq!(text.len(), LARGEST_BLOCK + chunk.len() + 30);
+        assert_eq!(splitter.push(b"more"), [self::text("more")]);
     }
 
     #[test]

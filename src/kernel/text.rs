@@ -7,6 +7,8 @@ pub const GATHER: Duration = Duration::from_millis(25);
 /// How long the text of a panic waits for the cell to end by it.
 const HOLD_PANIC: Duration = Duration::from_secs(3);
 const LARGE: usize = 32 * 1024;
+/// How much of it is held. More is shown, and belongs to the flood that it is.
+const LARGEST_PANIC: usize = 256 * 1024;
 
 /// Text that was read and not shown yet.
 #[derive(Default)]
@@ -58,6 +60,8 @@ impl Text {
 #[derive(Default)]
 pub struct ErrorText {
     text: Text,
+    /// How much of the text was held.
+    released: usize,
     /// What is held back, and all that came after it.
     panic: Text,
     /// A panic that was held so long that it was shown; the traceback needs it still.
@@ -68,12 +72,26 @@ impl ErrorText {
     pub fn push(&mut self, bytes: &[u8]) {
         if self.panic.is_empty() {
             self.text.push(bytes);
-            if let Some(at) = last_words(&self.text.bytes) {
-                self.panic = Text { since: Some(Instant::now()), ..self.text.split_off(at) };
+            if let Some(at) = last_words(&self.text.bytes[self.released..]) {
+                self.panic = Text { since: Some(Instant::now()), ..self.text.split_off(self.released + at) };
             }
         } else {
             self.panic.push(bytes);
+            if self.panic.bytes.len() > LARGEST_PANIC {
+                self.release_panic();
+            }
         }
+    }
+
+    /// Panics that were caught come before the last one, and are text.
+    fn release_panic(&mut self) {
+        let mut shown = std::mem::take(&mut self.panic);
+        match panics(&shown.bytes).last().filter(|at| shown.bytes.len() - at <= LARGEST_PANIC) {
+            Some(at) => self.panic = Text { bytes: shown.bytes.split_off(at), since: shown.since },
+            None => self.shown_panic = String::from_utf8_lossy(&shown.bytes[..LARGEST_PANIC]).into_owned(),
+        }
+        self.text.push(&shown.bytes);
+        self.released = self.text.bytes.len();
     }
 
     pub fn has_text(&self) -> bool {
@@ -89,9 +107,14 @@ impl ErrorText {
         if self.panic.since.is_some_and(|since| since.elapsed() >= HOLD_PANIC) {
             let panic = self.panic.take_all();
             self.text.push(panic.as_bytes());
+            self.released = self.text.bytes.len();
             self.shown_panic = panic;
         }
-        if force || self.text.is_due() { self.text.take() } else { String::new() }
+        if !force && !self.text.is_due() {
+            return String::new();
+        }
+        self.released = 0;
+        self.text.take()
     }
 
     /// The cell ended by a panic: its message, and what else stood on standard error.
@@ -102,6 +125,7 @@ impl ErrorText {
         let after = end(&last.bytes).map(|at| last.split_off(at)).unwrap_or_default();
         self.text.push(&panic.bytes);
         self.text.push(&after.bytes);
+        self.released = 0;
         let (last, shown) = (last.take_all(), std::mem::take(&mut self.shown_panic));
         (self.text.take_all(), if last.is_empty() { shown } else { last })
     }
@@ -109,6 +133,7 @@ impl ErrorText {
     /// The process has ended: its last words, and what stood on standard error before them.
     pub fn take_last_words(&mut self) -> (String, String) {
         self.shown_panic.clear();
+        self.released = 0;
         (self.text.take_all(), self.panic.take_all())
     }
 
@@ -117,6 +142,7 @@ impl ErrorText {
         let panic = self.panic.take_all();
         self.text.push(panic.as_bytes());
         self.shown_panic.clear();
+        self.released = 0;
         self.text.take_all()
     }
 }
@@ -194,6 +220,29 @@ mod tests {
         broken.push(b"a\xff\xfeb\xc3");
         assert_eq!(broken.take(), "a\u{fffd}\u{fffd}b");
         assert_eq!(broken.take_all(), "\u{fffd}");
+    }
+
+    #[test]
+    fn panics_without_end_are_text() {
+        let mut stderr = ErrorText::default();
+        let caught = format!("\nthread 'main' (5) panicked at src/lib.rs:3:1:\n{}\n", "x".repeat(1_000));
+        let mut shown = String::new();
+        for _ in 0..2_000 {
+            stderr.push(caught.as_bytes());
+            shown += &stderr.take(true);
+            assert!(stderr.panic.bytes.len() <= LARGEST_PANIC + caught.len());
+        }
+        let (text, panic) = stderr.take_panic();
+        assert_eq!(panic, caught);
+        assert_eq!(shown + &text, caught.repeat(1_999));
+        // One panic with a message without end: the beginning of it is the traceback's.
+        stderr.push(caught.as_bytes());
+        (0..1_000).for_each(|_| stderr.push("é".repeat(1_000).as_bytes()));
+        assert!(stderr.take(true).len() > LARGEST_PANIC);
+        stderr.push(b"more");
+        let (text, panic) = stderr.take_panic();
+        assert_eq!(text, "more");
+        assert!(panic.starts_with(&caught) && panic.len() < LARGEST_PANIC + 4, "{}", panic.len());
     }
 
     #[test]

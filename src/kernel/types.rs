@@ -24,9 +24,12 @@ pub enum Type {
     Unknown,
 }
 
-/// A call that tells the type of a variable.
+/// A place in the code that is known not to be looked at.
+pub const COMMENT: &str = "/*noisebook*/";
+
+/// A call that tells the type of a variable. It begins with a comment.
 pub fn probe(index: usize, name: &str) -> String {
-    format!("{PROBE}::<_, {index}>(&{name});")
+    format!("{COMMENT}{PROBE}::<_, {index}>(&{name});")
 }
 
 /// The types of the `count` variables that are probed in `source`, evcxr's code for the analysis of a cell.
@@ -141,6 +144,12 @@ fn nameable(kind: &str) -> Option<String> {
     Some(named.replace("'_", "'static"))
 }
 
+/// A text in which types appear, with those names alone that every cell knows.
+pub fn short(text: &str) -> String {
+    let known = ["std::vec::", "std::string::", "std::option::", "std::result::", "std::boxed::"];
+    known.iter().fold(text.to_string(), |text, module| text.replace(module, ""))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -167,7 +176,6 @@ mod tests {
 
     #[test]
     fn rustc_is_asked() {
-        let _build = crate::kernel::processes::tests::may_build();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("src")).unwrap();
         let arguments = "rustc\0--crate-name\0ctx\0--edition=2024\0src/lib.rs\0--crate-type\0cdylib\0--emit=link\0";

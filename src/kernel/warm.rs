@@ -60,6 +60,11 @@ impl Warm {
         &self.root
     }
 
+    /// What a compiled dependency depends on besides its source, as `ready` holds it.
+    pub fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
     /// The crate that cells depend on.
     pub fn crate_folder(&self) -> PathBuf {
         self.root.join("crate")
@@ -220,7 +225,7 @@ impl Warm {
 }
 
 /// In a session's folder, and locked while its kernel lives: on whichever machine that shares the folder.
-const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 
 /// How long a folder may be without its lock: its kernel is about to make it.
 const BEGINNING: Duration = Duration::from_secs(60);
@@ -248,12 +253,12 @@ impl SessionFolder {
 }
 
 /// The sessions of a prepared build.
-fn sessions(build: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+pub fn sessions(build: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// Whether the kernel of a session is no more.
-fn is_stale(session: &Path) -> bool {
+pub fn is_stale(session: &Path) -> bool {
     match File::open(session.join(LOCK)) {
         Ok(lock) => lock.try_lock().is_ok(),
         Err(_) => {

@@ -1,28 +1,58 @@
 //! Messages as the frames of a zmq message, signed with HMAC-SHA256.
 
-use super::Result;
 use super::message::Message;
+use super::{Result, lock};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
 
 const DELIMITER: &[u8] = b"<IDS|MSG>";
+/// Routing takes a frame or two.
+const MOST_FRAMES: usize = 64;
+/// How many signatures are remembered: as many as in jupyter_client.
+const REMEMBERED: usize = 1 << 16;
 
 /// Signs what goes out and checks what comes in.
 #[derive(Clone)]
 pub struct Signer {
     /// None if the connection file has no key: then nothing is signed.
     mac: Option<Hmac<Sha256>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// The signatures that came in last, on all channels: each is good for one message, or whoever listens could send a
+/// cell again.
+#[derive(Default)]
+struct Seen {
+    signatures: HashSet<Vec<u8>>,
+    order: VecDeque<Vec<u8>>,
+}
+
+impl Seen {
+    fn is_new(&mut self, signature: Vec<u8>) -> bool {
+        if !self.signatures.insert(signature.clone()) {
+            return false;
+        }
+        self.order.push_back(signature);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.signatures.remove(&oldest);
+        }
+        true
+    }
 }
 
 impl Signer {
     pub fn new(key: &str) -> Result<Self> {
         if key.is_empty() {
-            return Ok(Self { mac: None });
+            return Ok(Self { mac: None, seen: Arc::default() });
         }
         let mac =
             Hmac::new_from_slice(key.as_bytes()).map_err(|error| format!("the connection file's key: {error}"))?;
-        Ok(Self { mac: Some(mac) })
+        Ok(Self { mac: Some(mac), seen: Arc::default() })
     }
 
     /// The frames of a message.
@@ -38,6 +68,9 @@ impl Signer {
 
     /// The message in some frames; an error says what is wrong with them.
     pub fn decode(&self, mut frames: Vec<Vec<u8>>) -> Result<Message> {
+        if frames.len() > MOST_FRAMES {
+            return Err(format!("{} frames", frames.len()).into());
+        }
         let Some(delimiter) = frames.iter().position(|frame| frame == DELIMITER) else {
             return Err("no delimiter".into());
         };
@@ -76,8 +109,14 @@ impl Signer {
     fn check(&self, signature: &[u8], parts: &[Vec<u8>]) -> Result<()> {
         let Some(mac) = self.mac(parts) else { return Ok(()) };
         let digits: Option<Vec<u8>> = signature.chunks(2).map(hex_byte).collect();
-        match digits.map(|bytes| mac.verify_slice(&bytes)) {
-            Some(Ok(())) => Ok(()),
+        match digits {
+            Some(bytes) if mac.verify_slice(&bytes).is_ok() => {
+                if lock(&self.seen).is_new(bytes) {
+                    Ok(())
+                } else {
+                    Err("it came before".into())
+                }
+            }
             _ => Err("a wrong signature".into()),
         }
     }
@@ -121,6 +160,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_good_for_one_time() {
+        let signer = Signer::new("secret").unwrap();
+        let first = frames(&signer);
+        assert!(signer.decode(first.clone()).is_ok());
+        // On another channel, from another sender, in other letters: it is the same message.
+        let mut again = first.clone();
+        again[0] = b"somebody".to_vec();
+        again[3].make_ascii_uppercase();
+        assert!(signer.clone().decode(again).unwrap_err().to_string().contains("before"));
+        // What is remembered does not grow.
+        let mut seen = Seen::default();
+        assert!((0..=REMEMBERED).all(|number| seen.is_new(number.to_le_bytes().to_vec())));
+        assert_eq!((seen.signatures.len(), seen.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(!seen.is_new(1_usize.to_le_bytes().to_vec()) && seen.is_new(0_usize.to_le_bytes().to_vec()));
+    }
+
+    #[test]
     fn tampering_is_refused() {
         let signer = Signer::new("secret").unwrap();
         let whole = frames(&signer);
@@ -136,6 +192,7 @@ mod tests {
         for length in 0..whole.len() {
             assert!(signer.decode(whole[..length].to_vec()).is_err());
         }
+        assert!(signer.decode(vec![whole[0].clone(); 100_000]).is_err());
         let unsigned = Signer::new("").unwrap();
         for part in [&b"[]"[..], b"{", b"\xff"] {
             let mut changed = frames(&unsigned);

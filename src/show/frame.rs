@@ -3,9 +3,11 @@
 //! A cell's standard output is text. A display is sent beside it, over a socket that the process inherits, cut into
 //! packets that each fit one `send`. Then a marker goes into the text, and the kernel puts the display where the marker
 //! stands. The id is random, so a marker that somebody prints by hand names no display and stays text.
+//!
+//! The kernel compiles this file and `message.rs` too, without the rest of the crate: so nothing of it is used here.
 
-use crate::{Error, Result};
 use std::collections::HashMap;
+use std::io::{Error, Result};
 
 pub use super::message::{Message, MessageKind};
 
@@ -14,7 +16,7 @@ pub use super::message::{Message, MessageKind};
 /// ```
 /// use noisebook::show::frame::{DISPLAY, FrameId, packets};
 /// assert!(packets(FrameId::random()?, b"{}").all(|packet| packet[0] == DISPLAY));
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub const DISPLAY: u8 = b'D';
 
@@ -23,7 +25,7 @@ pub const DISPLAY: u8 = b'D';
 /// ```
 /// use noisebook::show::frame::{CHUNK, FrameId, packets};
 /// assert_eq!(packets(FrameId::random()?, &[0; CHUNK + 1]).count(), 2);
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub const CHUNK: usize = 48 * 1024;
 
@@ -36,7 +38,7 @@ const MARKER_END: char = '\x07';
 /// ```
 /// use noisebook::show::frame::{FrameId, MARKER_LENGTH};
 /// assert_eq!(format!("a{}b", FrameId::random()?.marker()).len(), 2 + MARKER_LENGTH);
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub const MARKER_LENGTH: usize = MARKER_START.len() + 32 + 1;
 
@@ -46,7 +48,7 @@ pub const MARKER_LENGTH: usize = MARKER_START.len() + 32 + 1;
 /// use noisebook::show::frame::FrameId;
 /// let id = FrameId::random()?;
 /// assert_eq!(FrameId::find(format!("loss{}\n", id.marker()).as_bytes()), Some((4, id)));
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameId([u8; 16]);
@@ -60,7 +62,7 @@ impl FrameId {
     /// ```
     /// use noisebook::show::frame::FrameId;
     /// assert_ne!(FrameId::random()?, FrameId::random()?);
-    /// # Ok::<(), noisebook::Error>(())
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn random() -> Result<Self> {
         let mut bytes = [0_u8; 16];
@@ -69,7 +71,7 @@ impl FrameId {
         if status == 0 {
             Ok(Self(bytes))
         } else {
-            Err(Error::display(format!("no random id: {}", std::io::Error::last_os_error())))
+            Err(Error::other(format!("no random id: {}", Error::last_os_error())))
         }
     }
 
@@ -77,7 +79,7 @@ impl FrameId {
     ///
     /// ```
     /// assert_eq!(noisebook::show::frame::FrameId::random()?.hex().len(), 32);
-    /// # Ok::<(), noisebook::Error>(())
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn hex(&self) -> String {
@@ -89,7 +91,7 @@ impl FrameId {
     /// ```
     /// use noisebook::show::frame::{FrameId, MARKER_LENGTH};
     /// assert_eq!(FrameId::random()?.marker().len(), MARKER_LENGTH);
-    /// # Ok::<(), noisebook::Error>(())
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn marker(&self) -> String {
@@ -152,7 +154,7 @@ fn is_digit(byte: u8) -> bool {
 ///     whole = reassembler.push(&packet)?;
 /// }
 /// assert_eq!(whole, Some((id, vec![7; 100_000])));
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn packets(id: FrameId, payload: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let count = payload.len().div_ceil(CHUNK).max(1);
@@ -191,15 +193,15 @@ impl Reassembler {
     /// let id = FrameId::random()?;
     /// let packet = packets(id, b"{}").next().unwrap();
     /// assert_eq!(Reassembler::default().push(&packet)?, Some((id, b"{}".to_vec())));
-    /// # Ok::<(), noisebook::Error>(())
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn push(&mut self, packet: &[u8]) -> Result<Option<(FrameId, Vec<u8>)>> {
         let Some((id, offset, total, chunk)) = split(packet) else {
-            return Err(Error::display(format!("a packet of {} bytes is no piece of a frame", packet.len())));
+            return Err(Error::other(format!("a packet of {} bytes is no piece of a frame", packet.len())));
         };
         let mut payload = self.partial.remove(&id).unwrap_or_default();
         if payload.len() != offset || total.checked_sub(offset).is_none_or(|rest| chunk.len() > rest) {
-            return Err(Error::display(format!("frame {}: a piece at byte {offset} is out of order", id.hex())));
+            return Err(Error::other(format!("frame {}: a piece at byte {offset} is out of order", id.hex())));
         }
         payload.extend_from_slice(chunk);
         if payload.len() == total {

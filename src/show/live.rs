@@ -3,7 +3,7 @@
 use super::Show;
 use super::frame::{FrameId, MessageKind};
 use super::outlet::Outlet;
-use crate::Result;
+use crate::{Error, Result};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ impl Live {
         if let Some(id) = &self.display_id {
             return self.outlet.show(MessageKind::UpdateDisplayData, &bundle, Some(id), text);
         }
-        let id = self.display_id.insert(FrameId::random()?.hex());
+        let id = self.display_id.insert(FrameId::random().map_err(Error::display)?.hex());
         self.outlet.show(MessageKind::DisplayData, &bundle, Some(id), text)
     }
 }

@@ -1,7 +1,7 @@
 //! What a frame says.
 
-use crate::{Error, Result};
 use serde_json::{Map, Value};
+use std::io::{Error, Result};
 
 /// What kind of Jupyter message a frame becomes.
 ///
@@ -105,10 +105,10 @@ impl Message {
     /// assert!(Message::from_json(b"[]").is_err());
     /// ```
     pub fn from_json(payload: &[u8]) -> Result<Self> {
-        let mut value: Value = serde_json::from_slice(payload).map_err(Error::display)?;
+        let mut value: Value = serde_json::from_slice(payload)?;
         let name = value.get("msg_type").and_then(Value::as_str).unwrap_or_default();
         let Some(kind) = MessageKind::ALL.into_iter().find(|kind| kind.name() == name) else {
-            return Err(Error::display(format!("no message is called '{name}'")));
+            return Err(Error::other(format!("no message is called '{name}'")));
         };
         let mut map = |key: &str| match value.get_mut(key).map(Value::take) {
             Some(Value::Object(map)) => map,

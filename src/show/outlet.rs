@@ -102,7 +102,7 @@ fn is_socket(fd: RawFd) -> bool {
 }
 
 fn send_frame(fd: RawFd, message: &Message, text: &mut impl Write) -> Result<()> {
-    let id = FrameId::random()?;
+    let id = FrameId::random().map_err(Error::display)?;
     for packet in packets(id, &message.to_json()) {
         send(fd, &packet)?;
     }

@@ -7,9 +7,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const KEY: &str = "a key for tests";
-/// The first cell on a machine waits until the build of the cells is prepared.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+pub const KEY: &str = "a key for tests";
+/// Nothing takes so long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A kernel and the four channels to it.
 pub struct Client {
@@ -19,6 +19,8 @@ pub struct Client {
     pub heartbeat: zmq::Socket,
     iopub: zmq::Socket,
     session: String,
+    context: zmq::Context,
+    ports: Vec<u16>,
     _folder: tempfile::TempDir,
 }
 
@@ -87,6 +89,9 @@ impl Run {
 impl Client {
     /// Starts a kernel and waits until it answers.
     pub fn start() -> Self {
+        // At once if that was done already.
+        let prepared = Command::new(env!("CARGO_BIN_EXE_noisebook")).arg("prepare").status().unwrap();
+        assert!(prepared.success());
         let folder = tempfile::tempdir().unwrap();
         let listeners: Vec<_> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
@@ -103,16 +108,13 @@ impl Client {
             .arg("-f")
             .arg(&file)
             .stdin(Stdio::null())
+            // A history of its own, not the user's.
+            .env("XDG_DATA_HOME", folder.path())
             .current_dir(folder.path())
             .spawn()
             .unwrap();
         let context = zmq::Context::new();
-        let connect = |kind, port| {
-            let socket = context.socket(kind).unwrap();
-            socket.set_linger(0).unwrap();
-            socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
-            socket
-        };
+        let connect = |kind, port| connect(&context, kind, port);
         let iopub = connect(zmq::SUB, ports[1]);
         iopub.set_subscribe(b"").unwrap();
         let client = Self {
@@ -122,6 +124,8 @@ impl Client {
             heartbeat: connect(zmq::REQ, ports[4]),
             iopub,
             session: uuid::Uuid::new_v4().to_string(),
+            context,
+            ports,
             _folder: folder,
         };
         client.wait_for_iopub();
@@ -142,11 +146,23 @@ impl Client {
         panic!("the kernel is not heard");
     }
 
+    /// One more connection: 0 is shell, 1 iopub, 2 stdin, 3 control, 4 the heartbeat.
+    pub fn connect(&self, kind: zmq::SocketType, channel: usize) -> zmq::Socket {
+        connect(&self.context, kind, self.ports[channel])
+    }
+
     pub fn send(&self, socket: &zmq::Socket, kind: &str, content: Value) -> String {
         self.send_signed(socket, kind, content, KEY)
     }
 
     pub fn send_signed(&self, socket: &zmq::Socket, kind: &str, content: Value, key: &str) -> String {
+        let (id, frames) = self.frames(kind, content, key);
+        socket.send_multipart(frames, 0).unwrap();
+        id
+    }
+
+    /// The id and the frames of a message.
+    pub fn frames(&self, kind: &str, content: Value, key: &str) -> (String, Vec<Vec<u8>>) {
         let id = uuid::Uuid::new_v4().to_string();
         let header = json!({
             "msg_id": id, "session": self.session, "username": "test", "date": "2026-01-01T00:00:00Z",
@@ -155,8 +171,7 @@ impl Client {
         let parts = [header, json!({}), json!({}), content].map(|part| part.to_string().into_bytes());
         let mut frames = vec![b"<IDS|MSG>".to_vec(), sign(key, &parts).into_bytes()];
         frames.extend(parts);
-        socket.send_multipart(frames, 0).unwrap();
-        id
+        (id, frames)
     }
 
     pub fn send_cell(&self, code: &str) -> String {
@@ -169,10 +184,30 @@ impl Client {
         self.finish(&id)
     }
 
+    /// Asks on the shell channel for what needs no cell; a second is enough for the answer, whatever else happens.
+    pub fn ask(&self, kind: &str, content: Value) -> Value {
+        let id = self.send(&self.shell, kind, content);
+        let reply = receive(&self.shell, Duration::from_secs(1)).unwrap_or_else(|| panic!("no reply to {kind}"));
+        assert_eq!((reply.kind(), &reply.parent["msg_id"]), (kind.replace("request", "reply").as_str(), &json!(id)));
+        reply.content
+    }
+
+    /// Runs a cell that a front end asks for in an unusual way.
+    pub fn execute_with(&self, content: Value) -> Run {
+        let mut whole = cell("");
+        whole.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        self.finish(&self.send(&self.shell, "execute_request", whole))
+    }
+
     /// Waits for the reply to a request of the shell channel, and for the kernel to be idle again.
     pub fn finish(&self, id: &str) -> Run {
         let reply = receive(&self.shell, PATIENCE).expect("a reply");
         assert_eq!(reply.parent["msg_id"], id, "{reply:?}");
+        Run { reply, outputs: self.idle_after(id) }
+    }
+
+    /// Waits until the kernel is done with a request; gives what was broadcast meanwhile, without status messages.
+    pub fn idle_after(&self, id: &str) -> Vec<Message> {
         let mut outputs = Vec::new();
         loop {
             let message = receive(&self.iopub, Duration::from_secs(10)).expect("idle");
@@ -180,7 +215,7 @@ impl Client {
                 continue;
             }
             match (message.kind(), message.content["execution_state"].as_str()) {
-                ("status", Some("idle")) => return Run { reply, outputs },
+                ("status", Some("idle")) => return outputs,
                 ("status", _) => {}
                 _ => outputs.push(message),
             }
@@ -224,6 +259,13 @@ impl Drop for Client {
 
 pub fn cell(code: &str) -> Value {
     json!({ "code": code, "silent": false, "store_history": true, "allow_stdin": false, "stop_on_error": true })
+}
+
+fn connect(context: &zmq::Context, kind: zmq::SocketType, port: u16) -> zmq::Socket {
+    let socket = context.socket(kind).unwrap();
+    socket.set_linger(0).unwrap();
+    socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
+    socket
 }
 
 /// The next message on a socket, its signature checked.

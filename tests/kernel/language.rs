@@ -28,12 +28,18 @@ fn answers(client: &Client) {
     assert_eq!(matches(&complete(client, "succ")), ["successor"]);
     assert_eq!(matches(&complete(client, ":he")), [":help"]);
 
-    let text = inspect(client, "Schedule::cosine(1_000)?", 12);
+    let text = found(client, "Schedule::cosine(1_000)?", 12);
     assert!(text.contains("pub fn cosine(levels: usize)") && text.contains("Nichol & Dhariwal 2021"), "{text}");
     assert!(text.contains("\nErrors:\n") && !text.contains("# Ok::<"), "{text}");
-    assert!(inspect(client, "successor(1)", 9).contains("Adds one."));
-    assert!(inspect(client, "kept", 2).contains("Vec<i32>"));
+    assert!(found(client, "successor(1)", 9).contains("Adds one."));
+    assert!(found(client, "kept", 2).contains("Vec<i32>"));
     assert_eq!(inspect(client, "1 + 1", 2), "");
+}
+
+/// An answer with something in it. On a busy machine the first ones may be empty, since they must not be late.
+fn found(client: &Client, code: &str, cursor: usize) -> String {
+    let texts = std::iter::repeat_with(|| inspect(client, code, cursor)).take(20);
+    texts.skip_while(String::is_empty).next().unwrap_or_default()
 }
 
 fn ask(client: &Client, kind: &str, content: Value) -> Message {

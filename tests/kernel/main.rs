@@ -7,11 +7,16 @@
 
 mod bad_input;
 mod client;
+mod floods;
+mod hostile;
 mod interrupts;
 mod language;
+mod replies;
+mod requests;
+mod sessions;
 mod training;
 
-use client::{Client, cell, receive};
+use client::{Client, cell};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -23,6 +28,8 @@ fn cells() {
     streams(&client);
     displays(&client);
     failures(&client);
+    replies::check(&client);
+    floods::check(&client);
     bad_input::check(&client);
     training::check(&client);
     a_failure_stops_the_queue(&client);
@@ -182,8 +189,8 @@ fn channels() {
     client.send_signed(&client.control, "shutdown_request", json!({ "restart": false }), "another key");
     client.shell.send_multipart([b"<IDS|MSG>".to_vec(), vec![0xff; 3]], 0).unwrap();
     client.control.send(&b"nonsense"[..], 0).unwrap();
-    let id = client.send(&client.shell, "comm_info_request", json!({}));
-    assert_eq!(client.finish(&id).reply.content["comms"], json!({}));
+    requests::check(&client);
+    hostile::check(&client);
     // Shutdown is quick, also while the kernel still starts what runs the cells.
     let begin = Instant::now();
     let reply = client.control("shutdown_request", json!({ "restart": true }));

@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import nbformat  # noqa: E402
 
+import bench_kernel  # noqa: E402
 import check_dependencies  # noqa: E402
 import find_libtorch  # noqa: E402
 import make_digits  # noqa: E402
@@ -120,6 +121,20 @@ class Page(unittest.TestCase):
         self.assertIn("<code>$HOME</code>", page)
         self.assertIn("$A", page)
         self.assertNotIn("<script", page)
+
+
+class Bench(unittest.TestCase):
+    """Measurements become cells of a table."""
+
+    def test_rows(self):
+        shown = [bench_kernel.Row("x", values).shown() for values in ([], ["5 MB"], [3.0, 1.0, 2.26])]
+        self.assertEqual(shown, ["-", "5 MB", "2.26 s"])
+
+    def test_the_stock_kernel_is_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            specs = bench_kernel.stock_specs("/bin/true", Path(folder))
+            self.assertEqual(specs.get_kernel_spec("stock").argv[0], "/bin/true")
+            self.assertEqual(list(specs.find_kernel_specs()), ["stock"])
 
 
 class Digits(unittest.TestCase):

@@ -89,7 +89,6 @@ mod tests {
 
     /// What is said of each of these cells.
     fn said(cells: &[&str]) -> Vec<String> {
-        let _build = crate::kernel::processes::tests::may_build();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("src")).unwrap();
         let arguments = "rustc\0--crate-name\0ctx\0--edition=2024\0src/lib.rs\0--error-format=json\0--emit=link\0";

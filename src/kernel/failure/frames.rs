@@ -44,7 +44,6 @@ mod tests {
 
     #[test]
     fn addresses_become_lines() {
-        let _build = crate::kernel::processes::tests::may_build();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("src")).unwrap();
         let source =

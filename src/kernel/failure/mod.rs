@@ -22,12 +22,13 @@ pub use death::Memory;
 pub use diagnostic::Diagnostic;
 pub use gone::{End, Gone};
 pub use panic::readable;
-pub use sources::Sources;
+pub use sources::{BUILDS, Sources, number};
 pub use syntax::problem;
 
 use super::interrupts::Interrupted;
 use diagnostic::Places;
 use look::Mark;
+use serde_json::{Value, json};
 
 pub use death::NAME as PROCESS_ENDED;
 
@@ -36,6 +37,9 @@ pub const INTERRUPTED: &str = "Interrupted";
 
 /// Run once in each process of the cells, as a cell.
 pub const PANIC_HOOK: &str = include_str!("panic_hook.rs");
+
+/// In bytes.
+const LONGEST: usize = 100_000;
 
 /// How many errors of one cell are shown.
 const ERRORS: usize = 5;
@@ -54,6 +58,13 @@ impl Failure {
         let text = look::printable(text.trim_end());
         let value = text.lines().next().unwrap_or_default().to_string();
         Self { name: name.to_string(), value, traceback: vec![look::headline(name, &text)] }
+    }
+
+    /// The content of an `error` message. Nobody reads a million letters.
+    pub fn content(self) -> Value {
+        let Self { name, value, traceback } = self;
+        let traceback: Vec<_> = traceback.into_iter().map(shortened).collect();
+        json!({ "ename": name, "evalue": shortened(value), "traceback": traceback })
     }
 
     /// For a cell that does not compile.
@@ -161,6 +172,14 @@ impl Failure {
     }
 }
 
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::look::tests::plain;
@@ -185,6 +204,14 @@ mod tests {
         let failure = Failure::from_error("x\n+io: not found\n+not found", &sources);
         assert_eq!(text(&failure), "Error: io: not found");
         assert_eq!(Failure::from_error("", &sources).value, "the cell returned an error at a `?`");
+    }
+
+    #[test]
+    fn a_message_without_end_is_cut() {
+        let content = Failure::plain("Error", &"é".repeat(LONGEST)).content();
+        let value = content["evalue"].as_str().map(str::len);
+        assert!(value.is_some_and(|length| length <= LONGEST + 3), "{value:?}");
+        assert!(content.to_string().len() < 3 * LONGEST);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Of how many builds the generated source is kept: a thread of an earlier cell may panic.
-const BUILDS: usize = 32;
+pub const BUILDS: usize = 32;
 
 /// The cells of a session, and what was built for them.
 #[derive(Default)]
@@ -228,7 +228,7 @@ fn statements(code: &str) -> Vec<Statement> {
 }
 
 /// evcxr counts its libraries: `libcode_7.so`.
-fn number(library: &Path) -> Option<u32> {
+pub fn number(library: &Path) -> Option<u32> {
     library.file_name()?.to_str()?.strip_prefix("libcode_")?.strip_suffix(".so")?.parse().ok()
 }
 

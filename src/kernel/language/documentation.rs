@@ -7,8 +7,8 @@ pub fn bundle(plain: &str, html: &str) -> Option<Map<String, Value>> {
     if plain.is_empty() || plain == "No documentation found" {
         return None;
     }
-    let html = small_headings(&without_own_links(&without_hidden_lines(html)));
-    let plain = with_headings(&without_hidden_lines(plain), &html);
+    let html = small_headings(&without_own_links(&without_private_fields(&without_hidden_lines(html))));
+    let plain = with_headings(&without_private_fields(&without_hidden_lines(plain)), &html);
     // The place of what a cell defines is a name that evcxr gave it.
     let plain = plain.strip_prefix("ctx\n").unwrap_or(&plain).trim().to_string();
     let html =
@@ -28,6 +28,31 @@ fn without_hidden_lines(text: &str) -> String {
         } else if !tag.is_empty() {
             lines.push(tag);
         }
+    }
+    lines.join("\n")
+}
+
+/// A struct is shown with its first fields, which are nobody's business unless they are public.
+fn without_private_fields(text: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut body = None;
+    for line in text.lines() {
+        match body {
+            None if line.contains("struct ") && line.ends_with('{') => body = Some(lines.len()),
+            Some(start) if line == "}" => {
+                if lines.len() == start + 1 {
+                    // Not a field is left.
+                    let head = lines[start].trim_end_matches('{').trim_end();
+                    lines[start] = head;
+                    body = None;
+                    continue;
+                }
+                body = None;
+            }
+            Some(_) if !line.trim_start().starts_with("pub ") => continue,
+            _ => {}
+        }
+        lines.push(line);
     }
     lines.join("\n")
 }
@@ -84,5 +109,13 @@ mod tests {
              <pre><code>\nb();\n</code></pre>"
         );
         assert!(super::bundle("No documentation found", "").is_none());
+    }
+
+    #[test]
+    fn private_fields_are_left_out() {
+        let text = "a\n\npub struct Trainer {\n    pub(super) lr: f64,\n    /* … */\n}\n\nTrains {\n}";
+        assert_eq!(without_private_fields(text), "a\n\npub struct Trainer\n\nTrains {\n}");
+        let text = "<code>pub struct Batch {\n    pub images: Tensor,\n    seed: u64,\n}\n</code>";
+        assert_eq!(without_private_fields(text), "<code>pub struct Batch {\n    pub images: Tensor,\n}\n</code>");
     }
 }

@@ -9,9 +9,10 @@ mod process;
 
 use super::message::Message;
 use super::notebook::Notebook;
+use super::pump::Shared;
 use super::shell::Replies;
-use super::{Result, environment, lock};
-use serde_json::{Value, json};
+use super::{Result, environment, lock, log};
+use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 use std::os::unix::process::CommandExt;
@@ -23,35 +24,59 @@ use std::time::{Duration, Instant};
 
 pub use process::run as answer_questions;
 
-/// How long a front end waits for an answer. Later ones are thrown away.
+/// How long a front end waits for an answer while a cell runs. Later ones are thrown away.
 const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How long it waits otherwise: at the beginning rust-analyzer still reads.
+const IDLE_PATIENCE: Duration = Duration::from_secs(14);
+
+/// How long a cell waits that asks for documentation: rust-analyzer may still be reading.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Documentation as MIME types and their contents.
+pub type Page = Map<String, Value>;
+
+enum Request {
+    /// From a front end.
+    Answer(Box<Message>),
+    /// From a cell: what is this?
+    Document(String, Sender<Option<Page>>),
+}
 
 /// Where requests go.
 #[derive(Clone)]
 pub struct Language {
-    requests: Sender<Message>,
+    requests: Sender<Request>,
     /// As of the last cell.
     pub notebook: Arc<Mutex<Notebook>>,
 }
 
 impl Language {
     /// Starts the thread that answers, and the process that knows.
-    pub fn start(replies: Replies, folder: PathBuf) -> Self {
+    pub fn start(replies: Replies, shared: Arc<Shared>, folder: PathBuf) -> Self {
         let (requests, received) = channel();
         let notebook = Arc::new(Mutex::new(Notebook::default()));
-        let answering = Answering { replies, notebook: notebook.clone(), folder, process: None, count: 0 };
+        let answering = Answering { replies, shared, notebook: notebook.clone(), folder, process: None, count: 0 };
         std::thread::spawn(move || answering.run(&received));
         Self { requests, notebook }
     }
 
     pub fn ask(&self, request: Message) {
         // The thread lives as long as the kernel.
-        let _ = self.requests.send(request);
+        let _ = self.requests.send(Request::Answer(Box::new(request)));
+    }
+
+    /// Waits for the documentation of a name.
+    pub fn document(&self, name: &str) -> Option<Page> {
+        let (sender, page) = channel();
+        self.requests.send(Request::Document(name.to_string(), sender)).ok()?;
+        page.recv().ok()?
     }
 }
 
 struct Answering {
     replies: Replies,
+    shared: Arc<Shared>,
     notebook: Arc<Mutex<Notebook>>,
     folder: PathBuf,
     process: Option<Process>,
@@ -65,9 +90,16 @@ struct Process {
 }
 
 impl Answering {
-    fn run(mut self, requests: &Receiver<Message>) {
-        self.process = self.start().map_err(|error| eprintln!("noisebook: no completion: {error}")).ok();
+    fn run(mut self, requests: &Receiver<Request>) {
+        self.process = self.start().map_err(|error| log::line(format_args!("no completion: {error}"))).ok();
         while let Ok(request) = requests.recv() {
+            let request = match request {
+                Request::Answer(request) => request,
+                Request::Document(name, page) => {
+                    let _ = page.send(self.documentation(&name, name.len(), LONG_PATIENCE));
+                    continue;
+                }
+            };
             self.replies.publisher.status(&request.header, "busy");
             let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
             let cursor =
@@ -113,7 +145,7 @@ impl Answering {
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Value {
-        let answer = self.ask("complete", code, cursor);
+        let answer = self.ask("complete", code, cursor, self.patience());
         let matches = answer.as_ref().and_then(|answer| answer["matches"].as_array()).cloned();
         if let (Some(matches), Some(answer)) = (matches.filter(|matches| !matches.is_empty()), answer) {
             let place = |name: &str| answer[name].as_u64().map_or(cursor, |at| at as usize).min(code.len());
@@ -143,27 +175,37 @@ impl Answering {
         let end = word(code, cursor).end;
         // With its parenthesis, a method is told from a field.
         let end = end + usize::from(code[end..].starts_with('('));
-        let answer = self.ask("inspect", code, end).unwrap_or_default();
-        let text = |name: &str| answer[name].as_str().unwrap_or_default();
-        let data = documentation::bundle(text("plain"), text("html")).unwrap_or_default();
+        let data = self.documentation(code, end, self.patience()).unwrap_or_default();
         json!({ "status": "ok", "found": !data.is_empty(), "data": data, "metadata": {} })
     }
 
+    fn patience(&self) -> Duration {
+        if self.shared.interrupts.at_hand() { PATIENCE } else { IDLE_PATIENCE }
+    }
+
+    fn documentation(&mut self, code: &str, end: usize, patience: Duration) -> Option<Page> {
+        let answer = self.ask("inspect", code, end, patience)?;
+        documentation::bundle(answer["plain"].as_str()?, answer["html"].as_str()?)
+    }
+
     /// The process's answer, if it comes in time. A process that has ended is started again for the next question.
-    fn ask(&mut self, what: &str, code: &str, at: usize) -> Option<Value> {
+    fn ask(&mut self, what: &str, code: &str, at: usize, patience: Duration) -> Option<Value> {
         if self.process.is_none() {
             self.process = self.start().ok();
         }
         let process = self.process.as_mut()?;
         self.count += 1;
-        let before = lock(&self.notebook).source();
-        let question = json!({ "id": self.count, "what": what, "before": before, "code": code, "at": at });
+        let notebook = lock(&self.notebook).clone();
+        let question = json!({
+            "id": self.count, "what": what, "code": code, "at": at,
+            "before": notebook.source(), "dependencies": notebook.dependencies(),
+        });
         if writeln!(process.questions, "{question}").is_err() {
             self.process = None;
             return None;
         }
         let begin = Instant::now();
-        while let Some(left) = PATIENCE.checked_sub(begin.elapsed()) {
+        while let Some(left) = patience.checked_sub(begin.elapsed()) {
             match process.answers.recv_timeout(left) {
                 Ok(answer) if answer["id"] == self.count => return Some(answer),
                 Ok(_late) => {}

@@ -1,7 +1,8 @@
 //! The process that holds rust-analyzer: a question a line comes in, an answer a line goes out.
 
-use crate::kernel::Result;
+use crate::kernel::clone::clone_build;
 use crate::kernel::warm::Warm;
+use crate::kernel::{Result, log};
 use evcxr::{CommandContext, EvalContext};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Answers until the input ends. `EVCXR_TMPDIR` names the folder.
+/// Answers until the input ends. `EVCXR_TMPDIR` names the folder, which lies in the session's.
 pub fn run(folder: &Path) -> Result<()> {
     let warm = Warm::locate()?;
     while !warm.is_ready() {
@@ -26,19 +27,42 @@ pub fn run(folder: &Path) -> Result<()> {
     std::fs::copy(warm.lock_file(), folder.join("Cargo.lock"))?;
     context.execute(&format!(":offline 1\n{}\n:dep tch = \"*\"", warm.dependency()))?;
     // The first question makes rust-analyzer read everything.
-    answer(
-        &mut context,
-        &json!({ "what": "complete", "before": "use noisebook::prelude::*;", "code": "Schedule::l", "at": 11 }),
-    );
+    let first = json!({ "what": "complete", "before": "use noisebook::prelude::*;", "code": "Tensor::fr", "at": 10 });
+    answer(&mut context, &first);
+    let mut added = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let question: Value = serde_json::from_str(&line?)?;
-        let mut reply = catch_unwind(AssertUnwindSafe(|| answer(&mut context, &question))).unwrap_or_default();
+        let reply = catch_unwind(AssertUnwindSafe(|| {
+            add(&mut context, &question["dependencies"], &mut added, folder);
+            answer(&mut context, &question)
+        }));
+        let mut reply = reply.unwrap_or_else(|_| json!({}));
         reply["id"] = question["id"].clone();
         let mut out = std::io::stdout().lock();
         writeln!(out, "{reply}")?;
         out.flush()?;
     }
     Ok(())
+}
+
+/// Adds the notebook's dependencies, with what the notebook's session has compiled of them.
+fn add(context: &mut CommandContext, dependencies: &Value, added: &mut Vec<String>, folder: &Path) {
+    let dependencies = dependencies.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let new: Vec<String> =
+        dependencies.filter(|line| !added.iter().any(|other| other == line)).map(str::to_string).collect();
+    if new.is_empty() {
+        return;
+    }
+    let session = folder.join("..");
+    let shared = clone_build(&session.join("target"), &folder.join("target"))
+        .and_then(|()| std::fs::copy(session.join("Cargo.lock"), folder.join("Cargo.lock")).map(drop));
+    if let Err(error) = shared
+        .map_err(|error| error.to_string())
+        .and_then(|()| context.execute(&new.join("\n")).map(drop).map_err(|error| error.to_string()))
+    {
+        log::line(format_args!("no completion for {}: {error}", new.join(", ")));
+    }
+    added.extend(new);
 }
 
 fn answer(context: &mut CommandContext, question: &Value) -> Value {

@@ -1,0 +1,44 @@
+//! Kernels side by side, their ends, and what they leave behind.
+
+use crate::client::Client;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[test]
+fn sessions() {
+    let mut first = Client::start();
+    let mut second = Client::start();
+    let [(one, process), (two, _)] = [&first, &second].map(|client| {
+        client.execute("let here = std::env::var(\"EVCXR_TMPDIR\")?;").ok();
+        let folder = client.execute("here").ok().result().unwrap().trim_matches('"').to_string();
+        let process = client.execute("std::process::id()").ok().result().unwrap().to_string();
+        (PathBuf::from(folder), PathBuf::from("/proc").join(process))
+    });
+    assert!(one != two && one.exists() && two.exists());
+
+    // A kernel that is killed takes its processes along, and the next one removes what it left.
+    first.kernel.kill().unwrap();
+    first.kernel.wait().unwrap();
+    eventually(|| !process.exists());
+    assert!(one.exists());
+    let third = Client::start();
+    third.execute("1").ok();
+    assert!(!one.exists());
+
+    // One that is asked to end leaves nothing, whatever is being built.
+    assert_eq!(second.execute("here.len()").ok().result(), Some(two.display().to_string().len().to_string().as_str()));
+    second.send_cell("let building = vec![1, 2, 3];");
+    second.wait_for("execute_input");
+    second.control("shutdown_request", json!({ "restart": false }));
+    second.kernel.wait().unwrap();
+    eventually(|| !two.exists());
+}
+
+fn eventually(happened: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !happened() {
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -28,6 +28,7 @@ fn value(session: &mut Session, output: &Output, code: &Value) -> Result<Value, 
         return Err(Failure::plain("InvalidExpression", &format!("{code}: one expression belongs here")));
     };
     output.hold_value();
+    session.shared.begin();
     let result = session.execute(code);
     let value = output.take_value();
     result?;

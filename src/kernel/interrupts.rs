@@ -27,8 +27,12 @@ struct Cell {
     number: u64,
     /// Between `begin` and `end`.
     at_hand: bool,
-    /// It is compiled and runs.
+    /// Something that was compiled for it runs: it, or nothing but its commands.
     running: bool,
+    /// Something ran when the request was there.
+    ran: bool,
+    /// A build was ended.
+    unbuilt: bool,
     asked: Option<Instant>,
     seen: Option<Instant>,
     /// Asked once more.
@@ -62,7 +66,8 @@ impl Interrupts {
         match &*cell {
             Cell { asked: None, .. } => Interrupted::Not,
             Cell { killed: true, .. } => Interrupted::Killed,
-            Cell { running: true, .. } => Interrupted::Running,
+            Cell { unbuilt: true, .. } => Interrupted::Compiling,
+            Cell { running: true, .. } | Cell { ran: true, .. } => Interrupted::Running,
             _ => Interrupted::Compiling,
         }
     }
@@ -78,6 +83,12 @@ impl Interrupts {
 
     pub fn begun(&self) {
         lock(&self.cell).running = true;
+    }
+
+    pub fn completed(&self) {
+        let mut cell = lock(&self.cell);
+        cell.running = false;
+        cell.ran |= cell.asked.is_some();
     }
 
     pub fn seen(&self) {
@@ -113,7 +124,7 @@ fn watch(shared: &Shared, number: u64) {
         }
         let waited = cell.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
         if !cell.running {
-            processes::end_builds();
+            cell.unbuilt |= processes::end_builds();
         } else if cell.again && waited >= GRACE && !cell.killed {
             cell.killed = true;
             if let Some(number) = *lock(&shared.pid) {

@@ -41,8 +41,7 @@ impl Preparing {
                         once. It takes minutes.\n";
             shared.output.stream("stderr", text.to_string());
         }
-        shared.interrupts.begin();
-        let result = loop {
+        loop {
             match self.lines.recv_timeout(Duration::from_millis(50)) {
                 Ok(line) => shared.output.stream("stderr", format!("{line}\n")),
                 Err(RecvTimeoutError::Timeout) if shared.interrupts.asked() => {
@@ -54,8 +53,6 @@ impl Preparing {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Ok(()),
             }
-        };
-        shared.interrupts.end();
-        result
+        }
     }
 }

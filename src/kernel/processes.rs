@@ -6,22 +6,22 @@ use std::fs;
 /// The name of this program's processes: the one that runs the cells, and the one that knows the language.
 const OURS: &str = "noisebook";
 
-/// Ends all builds. cargo is stopped first, so that it starts no more compilers; alone it would leave its own running.
-pub fn end_builds() {
-    end(is_build);
+/// Ends all builds; true if there were any. cargo is stopped first, so that it starts no more compilers; alone it would leave its own running.
+pub fn end_builds() -> bool {
+    end(is_build)
 }
 
 fn is_build(process: &Process) -> bool {
     process.name != OURS
 }
 
-fn end(chosen: impl Fn(&Process) -> bool) {
+fn end(chosen: impl Fn(&Process) -> bool) -> bool {
     for process in descendants(&chosen) {
         signal(process, libc::SIGSTOP);
     }
-    for process in descendants(&chosen) {
-        signal(process, libc::SIGKILL);
-    }
+    let all = descendants(&chosen);
+    all.iter().for_each(|process| signal(*process, libc::SIGKILL));
+    !all.is_empty()
 }
 
 /// The crates that are being compiled.
@@ -123,7 +123,7 @@ mod tests {
         while descendants(ours).len() < 3 {
             std::thread::yield_now();
         }
-        end(ours);
+        assert!(end(ours));
         assert!(!build.wait().unwrap().success());
         assert!(descendants(ours).is_empty());
     }

@@ -47,6 +47,14 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// From now on interrupts are meant for the cell at hand.
+    pub fn begin(&self) {
+        self.link.forget_interrupts();
+        self.interrupts.begin();
+    }
+}
+
 /// The pump's own state.
 pub struct Pump {
     shared: Arc<Shared>,
@@ -266,6 +274,7 @@ impl Pump {
             }
             Control::UserError => drop(lock(&self.shared.report).error.get_or_insert_default()),
             Control::Complete => {
+                self.shared.interrupts.completed();
                 self.show_blocks(MessageKind::ExecuteResult);
                 self.show_all();
                 self.shared.link.forget_interrupts();

@@ -31,7 +31,7 @@ const ALLOW_QUESTION_MARKS: &str = "Ok::<(), String>(())?;";
 /// manifest. Only a cell with `:dep` names the crate there, so that both share their dependencies.
 pub struct Session {
     context: CommandContext,
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
     folder: PathBuf,
     /// The crate for the manifest, and the versions of all that it depends on.
     dependency: String,
@@ -216,13 +216,11 @@ impl Session {
         self.analysis(&format!("({}0)", types::COMMENT))
     }
 
-    /// Runs a cell. What it shows is shown by the pump meanwhile.
+    /// Runs a cell, for which `Shared::begin` was called. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
         self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.memory = Memory::look();
-        self.shared.link.forget_interrupts();
-        self.shared.interrupts.begin();
         let result = self.run(code);
         self.shared.sources.done();
         let how = self.shared.interrupts.end();
@@ -230,6 +228,8 @@ impl Session {
             (Interrupted::Not, result) => result,
             // What went wrong by itself says more.
             (Interrupted::Running, Err(failure)) => Err(failure),
+            // The request came when it had run.
+            (Interrupted::Compiling, Ok(())) => Err(Failure::interrupted(Interrupted::Running)),
             (how, _) => Err(Failure::interrupted(how)),
         };
         let after: BTreeSet<String> = self.variables().collect();

@@ -81,6 +81,8 @@ impl Worker {
             self.count += 1;
             self.history.add(self.count, code);
         }
+        // Before the front end hears of the cell: it may interrupt at once.
+        self.shared.begin();
         let publisher = &self.replies.publisher;
         publisher.status(&request.header, "busy");
         self.shared.output.begin(request, self.count, silent);
@@ -92,6 +94,7 @@ impl Worker {
 
     /// Replies.
     fn end(&self, request: &Message, result: std::result::Result<Value, Failure>) {
+        self.shared.interrupts.end();
         // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
         let interrupted = result.as_ref().is_err_and(|failure| failure.name == INTERRUPTED);
         let stop = interrupted || result.is_err() && request.flag("stop_on_error", true);

@@ -38,8 +38,8 @@ fn answers(client: &Client) {
 
 /// An answer with something in it. On a busy machine the first ones may be empty, since they must not be late.
 fn found(client: &Client, code: &str, cursor: usize) -> String {
-    let texts = std::iter::repeat_with(|| inspect(client, code, cursor)).take(20);
-    texts.skip_while(String::is_empty).next().unwrap_or_default()
+    let mut texts = std::iter::repeat_with(|| inspect(client, code, cursor)).take(20);
+    texts.find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 fn ask(client: &Client, kind: &str, content: Value) -> Message {

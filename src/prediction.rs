@@ -151,7 +151,7 @@ mod tests {
              x_0: predict v"
         );
         let zero = Schedule::cosine(10).unwrap().zero_terminal_snr();
-        let start = "prediction = epsilon: the cosine, zero terminal SNR schedule leaves nothing of the image";
+        let start = "prediction = epsilon: the zero-terminal cosine schedule leaves nothing of the image";
         assert!(said(Prediction::Epsilon, zero).starts_with(start));
         assert_eq!(
             said(Prediction::V, Schedule::edm_between(10, 0.1, 16.0, 1.0)),

@@ -178,6 +178,18 @@ mod tests {
         assert!((eps.std(false).double_value(&[]) - 1.0).abs() < 0.6);
     }
 
+    /// Level 4 of sigma = 1, 2, 3 ... 10 has sigma = 5: a share of 1/26.
+    #[test]
+    fn exploding_noise_leaves_a_share_of_the_variance() {
+        let schedule = Schedule::edm_between(10, 1.0, 10.0, 1.0).unwrap();
+        let image = Tensor::zeros([1, 8, 8], (Kind::Float, Device::Cpu));
+        let strip = schedule.noise(&image).at([4, 9]).unwrap();
+        let text = strip.bundle().unwrap().plain_text().to_string();
+        assert!(text.contains("4: 4%, 9: 1%"), "{text}");
+        // With one eps the images are in proportion, whatever the scale of their picture.
+        assert!((strip.images().get(1) - strip.images().get(0) * 2.0).abs().max().double_value(&[]) < 1e-5);
+    }
+
     #[test]
     fn a_batch_gives_its_first_image_and_seeds_differ() {
         let schedule = Schedule::cosine(100).unwrap();

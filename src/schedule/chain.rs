@@ -52,6 +52,10 @@ impl Chain {
         self.log_alpha_bars.iter().map(|log| log.exp()).collect()
     }
 
+    pub(super) fn ends_at_nothing(&self) -> bool {
+        self.log_alpha_bars.last() == Some(&f64::NEG_INFINITY)
+    }
+
     /// Between two levels ln abar runs straight: the chain's beta is spread evenly over the step. A step that leaves
     /// nothing has no such line; alpha runs straight there.
     fn log_alpha_bar(&self, t: f64) -> f64 {

@@ -85,3 +85,30 @@ impl Show for Comparison {
         Figure::row(row).title(format!("Schedules: {}", names.join(", "))).bundle()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exploding_noise_takes_a_logarithmic_axis_and_nothing_is_off_the_picture() {
+        for (schedule, scale, line) in [
+            (Schedule::edm(100), "factor (logarithmic) against", "sigma: 100 points, from 0.002 to 80"),
+            (Schedule::geometric(100), "factor (logarithmic) against", "alpha: 100 points, from 1 to 1"),
+            (Schedule::flow(100), "factor against", "alpha\u{b2}: 100 points, from 0.9801 to 0"),
+            (Schedule::sigmoid(100), "factor against", "abar = alpha\u{b2}: 100 points"),
+        ] {
+            let bundle = schedule.unwrap().bundle().unwrap();
+            let text = bundle.plain_text();
+            assert!(text.contains(scale) && text.contains(line), "{text}");
+        }
+    }
+
+    /// EDM keeps all of the image, and it is a share of 1/(1 + 80^2) of what there is.
+    #[test]
+    fn a_comparison_draws_the_share_of_the_variance() {
+        let comparison = Schedule::compare(&[&Schedule::edm(100).unwrap(), &Schedule::cosine(100).unwrap()]).unwrap();
+        let bundle = comparison.bundle().unwrap();
+        assert!(bundle.plain_text().contains("edm: 100 points, from 1 to 0.0001562"), "{}", bundle.plain_text());
+    }
+}

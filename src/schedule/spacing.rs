@@ -191,7 +191,8 @@ mod tests {
         );
         let zero = Schedule::linear(10).unwrap().zero_terminal_snr();
         assert!(
-            said(Spacing::Karras { rho: 7.0 }, zero, 5).starts_with("spacing = Karras with rho = 7: the linear, zero")
+            said(Spacing::Karras { rho: 7.0 }, zero, 5)
+                .starts_with("spacing = Karras with rho = 7: the zero-terminal linear")
         );
     }
 }

@@ -43,7 +43,8 @@ impl Diffusion {
     /// Joins a network, which stays shared, to a schedule and a prediction.
     ///
     /// # Errors
-    /// None so far; predictions that a schedule leaves undefined will have one.
+    /// [`Prediction::Epsilon`] where the schedule leaves nothing of the image at t = 1 (flow, zero terminal SNR);
+    /// [`Prediction::V`] where sigma outgrows 1 (geometric, edm).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -56,6 +57,7 @@ impl Diffusion {
         schedule: &Schedule,
         prediction: Prediction,
     ) -> Result<Self> {
+        prediction.check(schedule)?;
         Ok(Self { network: Rc::new(network.clone()), schedule: schedule.clone(), prediction })
     }
 
@@ -224,7 +226,7 @@ mod tests {
         let (model, _) = self::model(Prediction::V);
         let loss = model.loss(&batch, 1).unwrap().double_value(&[]);
         let square = batch.images.square().mean(Kind::Double).double_value(&[]);
-        let alpha_bars = model.schedule.alpha_bars();
+        let alpha_bars = model.schedule.alpha_bars().unwrap();
         let kept = alpha_bars.iter().sum::<f64>() / alpha_bars.len() as f64;
         // The mean over 1,797 drawn levels stands for the mean over all: abar's spread is 0.36.
         assert!((loss - (kept + (1.0 - kept) * square)).abs() < 4.0 * 0.36 / 1_797f64.sqrt(), "{loss}");
@@ -251,6 +253,9 @@ mod tests {
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let (model, digits) = model(Prediction::V);
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build().unwrap();
+        let flow = Diffusion::new(&unet, &Schedule::flow(10).unwrap(), Prediction::Epsilon).unwrap_err().to_string();
+        assert!(flow.starts_with("prediction = epsilon: the flow schedule leaves nothing of the image"), "{flow}");
         let mut batch = digits.batch(4, 0).unwrap();
         batch.labels = Tensor::from_slice(&[0i64, 1, 2, 10]);
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! A noised image x_t = alpha x_0 + sigma eps has two unknowns and one equation: any second linear equation gives both.
 
-use crate::Result;
+use crate::{Error, Result, Schedule};
 use tch::Tensor;
 
 /// The quantity that a network is trained to predict from x_t.
@@ -47,7 +47,8 @@ impl Prediction {
 
     /// Predicted x_0 from x_t and the network's output.
     ///
-    /// eps: x_0 = (x_t - sigma eps)/alpha; v: x_0 = alpha x_t - sigma v (both exact for a variance-preserving schedule).
+    /// eps: x_0 = (x_t - sigma eps)/alpha; v: x_0 = (alpha x_t - sigma v)/(alpha^2 + sigma^2), whose divisor is 1 for a
+    /// variance-preserving schedule.
     ///
     /// # Errors
     /// Shapes that do not broadcast.
@@ -64,8 +65,31 @@ impl Prediction {
     pub fn x0(self, xt: &Tensor, output: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Result<Tensor> {
         Ok(match self {
             Self::Epsilon => xt.f_sub(&sigma.f_mul(output)?)?.f_div(alpha)?,
-            Self::V => alpha.f_mul(xt)?.f_sub(&sigma.f_mul(output)?)?,
+            Self::V => {
+                let square = alpha.f_square()?.f_add(&sigma.f_square()?)?;
+                alpha.f_mul(xt)?.f_sub(&sigma.f_mul(output)?)?.f_div(&square)?
+            }
         })
+    }
+
+    /// Whether a network can learn this under `schedule`.
+    pub(crate) fn check(self, schedule: &Schedule) -> Result<()> {
+        let name = schedule.name();
+        let rule = match self {
+            Self::Epsilon if schedule.alpha(1.0) == 0.0 => {
+                format!(
+                    "the {name} schedule leaves nothing of the image at t = 1, where the noise says nothing of x_0: predict v"
+                )
+            }
+            Self::V if schedule.sigma(1.0) > 1.0 => {
+                format!(
+                    "in the {name} schedule sigma grows to {}, and v = alpha eps - sigma x_0 with it: predict epsilon",
+                    schedule.sigma(1.0)
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::argument("prediction", self, rule))
     }
 }
 
@@ -81,9 +105,10 @@ impl std::fmt::Display for Prediction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Schedule;
     use crate::random::{Stream, generator, normal};
     use tch::{Device, Kind};
+
+    const ALL: [Prediction; 2] = [Prediction::Epsilon, Prediction::V];
 
     /// By hand: x_0 = 0.5, eps = -1, alpha = 0.8, sigma = 0.6 make x_t = -0.2 and v = 0.8 (-1) - 0.6 (0.5) = -1.1.
     #[test]
@@ -101,15 +126,37 @@ mod tests {
         let mut rng = generator(0, Stream::Noise, 0);
         let mut draw = || normal(&mut rng, &[6, 1, 2, 2], Device::Cpu).unwrap().to_kind(Kind::Double);
         let (x0, eps) = (draw(), draw());
-        let schedule = Schedule::linear(1_000).unwrap();
-        for t in [0.001, 0.1, 0.5, 0.9, 1.0] {
-            let (alpha, sigma) = (Tensor::from(schedule.alpha(t)), Tensor::from(schedule.sigma(t)));
-            let xt = &alpha * &x0 + &sigma * &eps;
-            for prediction in [Prediction::Epsilon, Prediction::V] {
+        let schedules = [Schedule::linear(1_000), Schedule::flow(1_000), Schedule::sub_vp(1_000), Schedule::edm(1_000)];
+        for schedule in schedules.map(Result::unwrap) {
+            for (t, prediction) in [0.001, 0.1, 0.5, 0.9, 1.0].into_iter().flat_map(|t| ALL.map(|one| (t, one))) {
+                if prediction.check(&schedule).is_err() {
+                    continue;
+                }
+                let (alpha, sigma) = (Tensor::from(schedule.alpha(t)), Tensor::from(schedule.sigma(t)));
+                let xt = &alpha * &x0 + &sigma * &eps;
                 let target = prediction.target(&x0, &eps, &alpha, &sigma).unwrap();
                 let back = prediction.x0(&xt, &target, &alpha, &sigma).unwrap();
-                assert!((back - &x0).abs().max().double_value(&[]) < 1e-11, "{prediction} at {t}");
+                let error = (back - &x0).abs().max().double_value(&[]);
+                assert!(error < 1e-11, "{prediction} of {schedule:?} at {t}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let said = |one: Prediction, schedule: Result<Schedule>| one.check(&schedule.unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            said(Prediction::Epsilon, Schedule::flow(10)),
+            "prediction = epsilon: the flow schedule leaves nothing of the image at t = 1, where the noise says nothing of \
+             x_0: predict v"
+        );
+        let zero = Schedule::cosine(10).unwrap().zero_terminal_snr();
+        let start = "prediction = epsilon: the zero-terminal cosine schedule leaves nothing of the image";
+        assert!(said(Prediction::Epsilon, zero).starts_with(start));
+        assert_eq!(
+            said(Prediction::V, Schedule::edm_between(10, 0.1, 16.0, 1.0)),
+            "prediction = v: in the edm schedule sigma grows to 16, and v = alpha eps - sigma x_0 with it: predict epsilon"
+        );
+        assert!(said(Prediction::V, Schedule::geometric(10)).starts_with("prediction = v: in the geometric schedule"));
     }
 }

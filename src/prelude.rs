@@ -10,7 +10,7 @@ pub use crate::net::{Network, UNet};
 pub use crate::prediction::Prediction;
 pub use crate::process::Strip;
 pub use crate::sample::{SampleStep, Sampler, Samples};
-pub use crate::schedule::{Levels, Schedule};
+pub use crate::schedule::{Levels, Schedule, Spacing};
 pub use crate::show::Show;
 pub use crate::train::{Run, TrainStep, Trainer};
 pub use tch::{Device, Kind, Tensor};

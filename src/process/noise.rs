@@ -93,7 +93,8 @@ impl Noising {
     }
 }
 
-/// One image at several noise levels. As the value of a cell it draws itself as a strip.
+/// One image at several noise levels. As the value of a cell it draws itself as a strip, images whose noise is larger than 1
+/// divided by sqrt(alpha^2 + sigma^2).
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -139,13 +140,21 @@ impl Strip {
 impl Show for Strip {
     fn bundle(&self) -> Result<Bundle> {
         let mut captions = Vec::with_capacity(self.levels.len());
-        for &level in &self.levels {
-            let alpha = self.schedule.alpha(self.schedule.time(level)?);
-            captions.push(format!("{level}: {:.0}%", 100.0 * alpha * alpha));
+        let mut drawn = Vec::with_capacity(self.levels.len());
+        for (index, &level) in self.levels.iter().enumerate() {
+            let t = self.schedule.time(level)?;
+            captions.push(format!("{level}: {:.0}%", 100.0 * self.schedule.image_share(t)));
+            // Where the variance explodes all would be black and white: an image is drawn at the scale of the first.
+            let scale = self.schedule.alpha(t).hypot(self.schedule.sigma(t)).max(1.0);
+            drawn.push(self.images.f_get(index as i64)?.f_div_scalar(scale)?);
         }
-        let title =
-            format!("Noised in one jump, {} schedule: level, and what is left of the variance", self.schedule.name());
-        Grid::new(&self.images)?.columns(self.levels.len().min(8)).captions(captions).title(title).bundle()
+        let name = self.schedule.name();
+        let title = format!("Noised in one jump, {name} schedule: level, and the image's share of the variance");
+        Grid::new(&Tensor::f_stack(&drawn, 0)?)?
+            .columns(self.levels.len().min(8))
+            .captions(captions)
+            .title(title)
+            .bundle()
     }
 }
 
@@ -167,6 +176,18 @@ mod tests {
         let expected = &image * schedule.alpha(0.001) + &eps * schedule.sigma(0.001);
         assert!((strip.images().get(0) - expected).abs().max().double_value(&[]) < 1e-5);
         assert!((eps.std(false).double_value(&[]) - 1.0).abs() < 0.6);
+    }
+
+    /// Level 4 of sigma = 1, 2, 3 ... 10 has sigma = 5: a share of 1/26.
+    #[test]
+    fn exploding_noise_leaves_a_share_of_the_variance() {
+        let schedule = Schedule::edm_between(10, 1.0, 10.0, 1.0).unwrap();
+        let image = Tensor::zeros([1, 8, 8], (Kind::Float, Device::Cpu));
+        let strip = schedule.noise(&image).at([4, 9]).unwrap();
+        let text = strip.bundle().unwrap().plain_text().to_string();
+        assert!(text.contains("4: 4%, 9: 1%"), "{text}");
+        // With one eps the images are in proportion, whatever the scale of their picture.
+        assert!((strip.images().get(1) - strip.images().get(0) * 2.0).abs().max().double_value(&[]) < 1e-5);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a sampler drew.
 
-use super::figure::{Trajectory, samples_grid, step_figure};
+use super::figure::{Trajectory, drawn_x, samples_grid, step_figure};
 use super::steps::SampleSteps;
 use crate::show::{Bundle, Live, Show, interrupted};
 use crate::{Error, Result};
@@ -34,6 +34,7 @@ pub struct Samples {
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) t: f64,
+    /// As it is drawn.
     pub(super) x: Tensor,
     pub(super) x0: Tensor,
 }
@@ -50,7 +51,7 @@ impl Samples {
         while let Some(step) = steps.advance() {
             let step = step?;
             if kept(step.index) {
-                kept_frames.push(Frame { t: step.t, x: step.x.shallow_clone(), x0: step.x0.shallow_clone() });
+                kept_frames.push(Frame { t: step.t, x: drawn_x(&step)?, x0: step.x0.shallow_clone() });
             }
             // A picture that cannot be drawn costs nothing but itself.
             if began.elapsed() > LIVE_AFTER && live.due() {

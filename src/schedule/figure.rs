@@ -5,7 +5,8 @@ use crate::show::{Bundle, Chart, Figure, Show, grouped};
 use crate::{Error, Result};
 
 impl Schedule {
-    /// Lays schedules over one another: abar and log-SNR against time.
+    /// Lays schedules over one another: the image's share of the variance, alpha^2/(alpha^2 + sigma^2), and log-SNR against
+    /// time. In a variance-preserving schedule that share is abar.
     ///
     /// # Errors
     /// Fewer than one schedule or more than six.
@@ -29,19 +30,26 @@ impl Schedule {
     }
 
     fn facts(&self) -> String {
-        format!("{} schedule, {} levels", self.name, grouped(self.levels()))
+        format!("{} schedule, {} levels", self.name(), grouped(self.levels()))
     }
 }
 
 impl Show for Schedule {
     fn bundle(&self) -> Result<Bundle> {
-        let mut mix = Chart::new("How much image, how much noise").x_label("time t").y_label("factor");
+        // Noise that outgrows the image needs another axis; what is left of the image's variance is then all of it.
+        let explodes = self.sigma(1.0) > 1.0;
+        let mut mix = Chart::new("How much image, how much noise").x_label("time t").y_label("factor").size(375, 250);
         for (name, value) in [("alpha", Self::alpha as fn(&Self, f64) -> f64), ("sigma", Self::sigma)] {
             let (t, y) = self.curve(|t| value(self, t));
             mix = mix.line(name, &t, &y);
         }
-        let (t, alpha_bars) = self.curve(|t| self.alpha(t).powi(2));
-        let mix = mix.line("abar = alpha\u{b2}", &t, &alpha_bars).y_range(0.0, 1.0).size(375, 250);
+        let mix = if explodes {
+            mix.log_y()
+        } else {
+            let (t, kept) = self.curve(|t| self.alpha(t).powi(2));
+            let name = if self.alpha_bars().is_ok() { "abar = alpha\u{b2}" } else { "alpha\u{b2}" };
+            mix.line(name, &t, &kept).y_range(0.0, 1.0)
+        };
         let (t, log_snr) = self.curve(|t| self.log_snr(t));
         let snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR").line("ln SNR", &t, &log_snr);
         Figure::row([mix, snr.size(375, 250)]).title(self.facts()).bundle()
@@ -63,16 +71,44 @@ pub struct Comparison {
 
 impl Show for Comparison {
     fn bundle(&self) -> Result<Bundle> {
-        let mut left = Chart::new("What is left of the image").x_label("time t").y_label("abar").y_range(0.0, 1.0);
+        let share = "image's share (abar)";
+        let mut left = Chart::new("What is left of the image").x_label("time t").y_label(share).y_range(0.0, 1.0);
         let mut snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR");
         for schedule in &self.schedules {
-            let (t, alpha_bars) = schedule.curve(|t| schedule.alpha(t).powi(2));
-            left = left.line(schedule.name, &t, &alpha_bars);
+            let (t, shares) = schedule.curve(|t| schedule.image_share(t));
+            left = left.line(schedule.name(), &t, &shares);
             let (t, log_snr) = schedule.curve(|t| schedule.log_snr(t));
-            snr = snr.line(schedule.name, &t, &log_snr);
+            snr = snr.line(schedule.name(), &t, &log_snr);
         }
-        let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name).collect();
+        let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name()).collect();
         let row = [left.size(375, 250), snr.size(375, 250)];
         Figure::row(row).title(format!("Schedules: {}", names.join(", "))).bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exploding_noise_takes_a_logarithmic_axis_and_nothing_is_off_the_picture() {
+        for (schedule, scale, line) in [
+            (Schedule::edm(100), "factor (logarithmic) against", "sigma: 100 points, from 0.002 to 80"),
+            (Schedule::geometric(100), "factor (logarithmic) against", "alpha: 100 points, from 1 to 1"),
+            (Schedule::flow(100), "factor against", "alpha\u{b2}: 100 points, from 0.9801 to 0"),
+            (Schedule::sigmoid(100), "factor against", "abar = alpha\u{b2}: 100 points"),
+        ] {
+            let bundle = schedule.unwrap().bundle().unwrap();
+            let text = bundle.plain_text();
+            assert!(text.contains(scale) && text.contains(line), "{text}");
+        }
+    }
+
+    /// EDM keeps all of the image, and it is a share of 1/(1 + 80^2) of what there is.
+    #[test]
+    fn a_comparison_draws_the_share_of_the_variance() {
+        let comparison = Schedule::compare(&[&Schedule::edm(100).unwrap(), &Schedule::cosine(100).unwrap()]).unwrap();
+        let bundle = comparison.bundle().unwrap();
+        assert!(bundle.plain_text().contains("edm: 100 points, from 1 to 0.0001562"), "{}", bundle.plain_text());
     }
 }

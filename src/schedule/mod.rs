@@ -3,49 +3,81 @@
 //! x_t = alpha_t x_0 + sigma_t eps, with eps ~ N(0, I). Time t runs from 0 (data) to 1 (noise). A schedule of N levels
 //! fixes the times (i + 1)/N for i in 0..N: level i is what the papers call t = i + 1.
 //!
-//! The schedules here are variance preserving, alpha^2 + sigma^2 = 1, and abar_t = alpha_t^2 is the product of
-//! 1 - beta over the steps up to t (Ho et al. 2020, eq. 4).
+//! | schedule | alpha, sigma | |
+//! |---|---|---|
+//! | linear, cosine, sigmoid, your own betas | alpha^2 = abar, sigma^2 = 1 - abar | variance preserving: chains of betas |
+//! | sub_vp | sigma = 1 - alpha^2 | the sub-VP SDE |
+//! | geometric, edm | alpha = 1 | variance exploding |
+//! | flow | alpha = 1 - t, sigma = t | straight lines |
+//!
+//! All of them give the same picture at another scale: a network or a sampler that is exact sees the ratio alpha/sigma.
 
+mod chain;
 mod cosine;
+mod edm;
+mod exploding;
 mod figure;
+mod flow;
+mod geometric;
 mod levels;
 mod linear;
+mod sigmoid;
+mod spacing;
+mod sub_vp;
+mod zero_terminal;
 
 pub use figure::Comparison;
 pub use levels::Levels;
+pub use spacing::Spacing;
 
 use crate::{Error, Result};
+use chain::Chain;
 use std::rc::Rc;
 
-/// A noise schedule: the betas of a Markov chain, and what follows from them.
+/// A noise schedule: alpha(t) and sigma(t), in continuous time and at N levels.
 ///
 /// Everything is float64. A clone is cheap.
 ///
 /// ```
 /// use noisebook::prelude::*;
 /// let schedule = Schedule::linear(1_000)?;
-/// let last = schedule.alpha_bars()[999];
+/// let last = schedule.alpha_bars()?[999];
 /// assert!((last - 4.0358e-5).abs() < 1e-9); // at the last level hardly anything of the image is left
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Schedule {
-    name: &'static str,
-    betas: Rc<[f64]>,
-    /// ln abar at the levels: a sum, where the product would lose digits.
-    log_alpha_bars: Rc<[f64]>,
+    name: Rc<str>,
+    levels: usize,
+    curve: Rc<dyn Curve>,
+}
+
+/// What a kind of schedule knows of itself. Each `t` lies in [0, 1]: 0 is the data, where sigma is 0.
+trait Curve {
+    fn alpha(&self, t: f64) -> f64;
+
+    fn sigma(&self, t: f64) -> f64;
+
+    /// By a way of its own, since 2 ln(alpha/sigma) would lose digits near both ends.
+    fn log_snr(&self, t: f64) -> f64;
+
+    /// The variance-preserving Markov chain that it is, or why it is none.
+    fn chain(&self) -> Result<&Chain, &'static str>;
 }
 
 impl Schedule {
-    fn from_valid_betas(name: &'static str, betas: Vec<f64>) -> Self {
-        let log_alpha_bars = betas
-            .iter()
-            .scan(0.0, |sum, beta| {
-                *sum += (-beta).ln_1p();
-                Some(*sum)
-            })
-            .collect();
-        Self { name, betas: betas.into(), log_alpha_bars }
+    fn new(name: impl Into<String>, levels: usize, curve: impl Curve + 'static) -> Self {
+        Self { name: name.into().into(), levels, curve: Rc::new(curve) }
+    }
+
+    fn chain(&self) -> Result<&Chain> {
+        self.curve.chain().map_err(|why| Error::argument("schedule", self.name(), why))
+    }
+
+    /// The standard deviation of x_t at a time so late that the image hardly counts: what samplers start from. A chain's
+    /// is 1, since images count as having variance 1.
+    pub(crate) fn prior_std(&self, t: f64) -> f64 {
+        if self.curve.chain().is_ok() { 1.0 } else { self.sigma(t) }
     }
 
     /// The schedule's name, such as `"cosine"`.
@@ -55,8 +87,8 @@ impl Schedule {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The number of levels, N.
@@ -67,33 +99,36 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn levels(&self) -> usize {
-        self.betas.len()
+        self.levels
     }
 
-    /// The variance that each step of the Markov chain adds: beta of level i in 0..N, each in (0, 1).
+    /// The variance that each step of the Markov chain adds: beta of level i in 0..N, each between 0 and 1.
     ///
     /// # Errors
-    /// Schedules that are no such chain (VE, flow) have no betas; the two families so far have.
+    /// Schedules that are no variance-preserving chain (geometric, edm, sub_vp, flow) have no betas.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::linear(1_000)?;
-    /// assert!((1.0 - schedule.betas()?[0] - schedule.alpha_bars()[0]).abs() < 1e-12); // abar of level 0 is 1 - beta
+    /// assert!((1.0 - schedule.betas()?[0] - schedule.alpha_bars()?[0]).abs() < 1e-12); // level 0 keeps 1 - beta
+    /// assert!(noisebook::Schedule::flow(1_000)?.betas().is_err());
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn betas(&self) -> Result<Vec<f64>> {
-        Ok(self.betas.to_vec())
+        Ok(self.chain()?.betas.clone())
     }
 
-    /// abar of level i in 0..N: the share of the image's variance that is left.
+    /// abar of level i in 0..N: the share of the image's variance that is left, the product of 1 - beta up to there.
+    ///
+    /// # Errors
+    /// Schedules that are no variance-preserving chain: alpha^2 alone says nothing of their noise.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::cosine(1_000)?;
-    /// assert!((schedule.alpha_bars()[499] - schedule.alpha(0.5).powi(2)).abs() < 1e-12); // level 499 is t = 0.5
+    /// assert!((schedule.alpha_bars()?[499] - schedule.alpha(0.5).powi(2)).abs() < 1e-12); // level 499 is t = 0.5
     /// # Ok::<(), noisebook::Error>(())
     /// ```
-    #[must_use]
-    pub fn alpha_bars(&self) -> Vec<f64> {
-        self.log_alpha_bars.iter().map(|log| log.exp()).collect()
+    pub fn alpha_bars(&self) -> Result<Vec<f64>> {
+        Ok(self.chain()?.alpha_bars())
     }
 
     /// The time of a level: (i + 1)/N.
@@ -114,21 +149,21 @@ impl Schedule {
         Ok((level + 1) as f64 / levels as f64)
     }
 
-    /// alpha(t) = sqrt(abar_t), what is left of the image at time t in [0, 1] (outside, the nearest end).
+    /// alpha(t): the factor of the image at time t in [0, 1] (outside, the nearest end).
     ///
-    /// Between two levels ln abar runs straight.
+    /// In a chain it is sqrt(abar_t); between two levels ln abar runs straight.
     ///
     /// ```
-    /// let schedule = noisebook::Schedule::cosine(1_000)?;
-    /// assert_eq!((schedule.alpha(0.0), schedule.sigma(0.0)), (1.0, 0.0));
+    /// let schedule = noisebook::Schedule::linear(1_000)?;
+    /// assert_eq!((schedule.alpha(0.0), schedule.alpha(0.001)), (1.0, (1.0 - 1e-4_f64).sqrt()));
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
     pub fn alpha(&self, t: f64) -> f64 {
-        (0.5 * self.log_alpha_bar(t)).exp()
+        self.curve.alpha(t.clamp(0.0, 1.0))
     }
 
-    /// sigma(t) = sqrt(1 - abar_t), the noise's standard deviation at time t in [0, 1].
+    /// sigma(t): the noise's standard deviation at time t in [0, 1]; 0 at t = 0. In a chain it is sqrt(1 - abar_t).
     ///
     /// ```
     /// let schedule = noisebook::Schedule::linear(1_000)?;
@@ -137,11 +172,10 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn sigma(&self, t: f64) -> f64 {
-        // 0 less, since the negation of 0 would be -0.
-        (0.0 - self.log_alpha_bar(t).exp_m1()).sqrt()
+        self.curve.sigma(t.clamp(0.0, 1.0))
     }
 
-    /// ln SNR(t) = ln(alpha^2 / sigma^2) at time t in [0, 1]; infinite at t = 0.
+    /// ln SNR(t) = ln(alpha^2 / sigma^2) at time t in [0, 1]; infinite at t = 0, and minus infinite where alpha is 0.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::cosine(1_000)?;
@@ -150,19 +184,18 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn log_snr(&self, t: f64) -> f64 {
-        let log_alpha_bar = self.log_alpha_bar(t);
-        log_alpha_bar - (-log_alpha_bar.exp_m1()).ln()
+        self.curve.log_snr(t.clamp(0.0, 1.0))
     }
 
-    fn log_alpha_bar(&self, t: f64) -> f64 {
-        let position = t.clamp(0.0, 1.0) * self.levels() as f64;
-        // (i + 1)/N times N may miss i + 1 by a rounding; a level's own value is meant then.
-        let nearest = position.round();
-        let position = if (position - nearest).abs() < 1e-9 { nearest } else { position };
-        let at = |steps: usize| if steps == 0 { 0.0 } else { self.log_alpha_bars[steps - 1] };
-        let (below, above) = (position.floor() as usize, position.ceil() as usize);
-        let share = position - below as f64;
-        at(below) * (1.0 - share) + at(above) * share
+    /// alpha^2/(alpha^2 + sigma^2): the image's share of the variance, which is abar in a chain.
+    pub(crate) fn image_share(&self, t: f64) -> f64 {
+        1.0 / (1.0 + (-self.log_snr(t)).exp())
+    }
+}
+
+impl std::fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} schedule, {} levels", self.name, self.levels)
     }
 }
 
@@ -181,7 +214,11 @@ fn check_levels(levels: usize) -> Result<()> {
 }
 
 #[cfg(test)]
+mod fixtures;
+
+#[cfg(test)]
 mod tests {
+    use super::fixtures::all;
     use super::*;
 
     fn close(value: f64, expected: f64, relative: f64) {
@@ -194,7 +231,7 @@ mod tests {
         let schedule = Schedule::linear(1_000).unwrap();
         let betas = schedule.betas().unwrap();
         assert_eq!((betas[0], betas[999]), (1e-4, 0.02));
-        close(schedule.alpha_bars()[999], 4.0358e-5, 1e-4);
+        close(schedule.alpha_bars().unwrap()[999], 4.0358e-5, 1e-4);
         close(schedule.sigma(0.001) / schedule.alpha(0.001), 0.010_000_5, 1e-6);
         close(schedule.sigma(1.0) / schedule.alpha(1.0), 157.407, 1e-5);
     }
@@ -202,28 +239,56 @@ mod tests {
     #[test]
     fn cosine_is_that_of_improved_ddpm() {
         let schedule = Schedule::cosine(1_000).unwrap();
-        close(schedule.alpha_bars()[499], 0.493_84, 1e-5);
-        close(schedule.alpha_bars()[999], 2.43e-9, 1e-2);
+        close(schedule.alpha_bars().unwrap()[499], 0.493_84, 1e-5);
+        close(schedule.alpha_bars().unwrap()[999], 2.43e-9, 1e-2);
         assert_eq!(schedule.betas().unwrap()[999], 0.999);
     }
 
     #[test]
-    fn continuous_time_meets_the_levels() {
-        for schedule in [Schedule::linear(1_000).unwrap(), Schedule::cosine(37).unwrap()] {
-            for (level, alpha_bar) in schedule.alpha_bars().into_iter().enumerate() {
-                let t = schedule.time(level).unwrap();
-                close(schedule.alpha(t).powi(2), alpha_bar, 1e-12);
-                close(schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2), 1.0, 1e-12);
-                close(schedule.log_snr(t).exp(), alpha_bar / (1.0 - alpha_bar), 1e-9);
+    fn chains_preserve_the_variance_and_keep_their_alpha_bars() {
+        for schedule in all(37).into_iter().filter(|schedule| schedule.betas().is_ok()) {
+            let (betas, alpha_bars) = (schedule.betas().unwrap(), schedule.alpha_bars().unwrap());
+            let mut product = 1.0;
+            for (level, (beta, alpha_bar)) in betas.into_iter().zip(alpha_bars).enumerate() {
+                product *= 1.0 - beta;
+                assert!((product - alpha_bar).abs() < 1e-12);
+                let (alpha, sigma) =
+                    (schedule.alpha(schedule.time(level).unwrap()), schedule.sigma((level + 1) as f64 / 37.0));
+                assert!((alpha * alpha - alpha_bar).abs() < 1e-12 && (sigma * sigma + alpha_bar - 1.0).abs() < 1e-12);
             }
-            assert!((1..=1_000).all(|i| schedule.sigma(f64::from(i) / 1e3) >= schedule.sigma(f64::from(i - 1) / 1e3)));
         }
+    }
+
+    /// Closed form 14, for betas that are round numbers: sqrt(abar) = 0.8, 0.4 becomes 0.8, 0.
+    #[test]
+    fn zero_terminal_snr_keeps_the_first_level_and_ends_at_nothing() {
+        let own = Schedule::from_betas([0.36, 0.75]).unwrap().zero_terminal_snr().unwrap();
+        close(own.alpha(0.5), 0.8, 1e-12);
+        assert_eq!((own.alpha(1.0), own.sigma(1.0), own.log_snr(1.0)), (0.0, 1.0, f64::NEG_INFINITY));
+        close(own.alpha(0.75), 0.4, 1e-12); // straight to 0, where ln abar has no line
+        let linear = Schedule::linear(1_000).unwrap();
+        let zero = linear.zero_terminal_snr().unwrap();
+        close(zero.sigma(0.001), linear.sigma(0.001), 1e-9);
+        let again = zero.zero_terminal_snr().unwrap();
+        assert_eq!((again.name(), again.alpha_bars().unwrap()), ("zero-terminal linear", zero.alpha_bars().unwrap()));
+        assert!(Schedule::from_betas(zero.betas().unwrap()).is_ok());
+    }
+
+    /// Closed forms 12 and 13.
+    #[test]
+    fn sub_vp_and_flow_are_their_formulas() {
+        let (sub_vp, flow) = (Schedule::sub_vp(10).unwrap(), Schedule::flow(10).unwrap());
+        // B(0.5) = 0.05 + 2.4875; the variance-preserving sigma is the root.
+        close(sub_vp.sigma(0.5), 1.0 - (-2.537_5_f64).exp(), 1e-12);
+        close(sub_vp.alpha(0.5), (-1.268_75_f64).exp(), 1e-12);
+        close(flow.sigma(0.3) / flow.alpha(0.3), 3.0 / 7.0, 1e-12);
+        assert_eq!((flow.alpha(1.0), flow.log_snr(1.0)), (0.0, f64::NEG_INFINITY));
     }
 
     #[test]
     fn other_level_counts_end_in_noise_too() {
         for levels in [50, 200, 4_000] {
-            assert!(Schedule::linear(levels).unwrap().alpha_bars()[levels - 1] < 1e-4);
+            assert!(Schedule::linear(levels).unwrap().alpha_bars().unwrap()[levels - 1] < 1e-4);
         }
     }
 
@@ -233,7 +298,29 @@ mod tests {
         let most = Schedule::linear(usize::MAX).unwrap_err().to_string();
         assert_eq!(most, format!("levels = {}: a schedule has at most 1,000,000 levels", usize::MAX));
         assert_eq!(Schedule::cosine(0).unwrap_err().to_string(), "levels = 0: a schedule needs at least 2 levels");
+        for make in [Schedule::sigmoid, Schedule::geometric, Schedule::sub_vp, Schedule::edm, Schedule::flow] {
+            assert_eq!(make(1).unwrap_err().to_string(), "levels = 1: a schedule needs at least 2 levels");
+        }
         let error = Schedule::linear(10).unwrap().time(10).unwrap_err();
         assert_eq!(error.to_string(), "level = 10: levels run from 0 to 9");
+    }
+
+    #[test]
+    fn what_is_no_chain_says_why_it_has_no_betas() {
+        let exploding = "variance exploding: it adds noise and keeps all of the image, so it has no betas; see alpha(t) and sigma(t)";
+        let flow =
+            "alpha + sigma = 1, not alpha^2 + sigma^2 = 1, so it is no chain with betas; see alpha(t) and sigma(t)";
+        let sub_vp = "its sigma is 1 - alpha^2, not the sqrt(1 - abar) of a chain, so it has no betas; see alpha(t) and sigma(t)";
+        for (schedule, why) in [
+            (Schedule::geometric(10), format!("schedule = geometric: {exploding}")),
+            (Schedule::edm(10), format!("schedule = edm: {exploding}")),
+            (Schedule::sub_vp(10), format!("schedule = sub_vp: {sub_vp}")),
+            (Schedule::flow(10), format!("schedule = flow: {flow}")),
+        ] {
+            let schedule = schedule.unwrap();
+            assert_eq!(schedule.betas().unwrap_err().to_string(), why);
+            assert_eq!(schedule.alpha_bars().unwrap_err().to_string(), why);
+            assert_eq!(schedule.zero_terminal_snr().unwrap_err().to_string(), why);
+        }
     }
 }

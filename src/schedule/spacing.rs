@@ -1,0 +1,198 @@
+//! Which times a sampler with fewer steps than levels visits.
+
+use super::Schedule;
+use crate::{Error, Result};
+use std::fmt;
+
+/// How a sampler's steps are laid out between noise and data.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let times = Spacing::Trailing.times(&Schedule::cosine(1_000)?, 4)?;
+/// assert_eq!(times, [1.0, 0.75, 0.5, 0.25, 0.0]);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Spacing {
+    /// Levels N (1 - k/steps), rounded: evenly from the last level down (Lin et al. 2023, table 2). The default.
+    Trailing,
+    /// Levels 1 + k floor(N/steps), evenly from the first level up (Ho et al.'s and Song et al.'s code). It never visits
+    /// the last level, so the first step takes noise for an image of less noise (Lin et al. 2023, section 3.3).
+    Leading,
+    /// t = 1 - k/steps, not rounded to a level.
+    Uniform,
+    /// Equal steps of ln SNR from the last level to the first, then the data (Lu et al. 2022, "DPM-Solver", section 3.3).
+    LogSnr,
+    /// Equal steps of sqrt(t) from the last level to the first, then the data: more steps near the data (Song et al. 2021,
+    /// "Denoising Diffusion Implicit Models", appendix D.2, there rounded).
+    Quadratic,
+    /// Equal steps of (sigma/alpha)^(1/rho) from the last level to the first, then the data (Karras et al. 2022, eq. 5,
+    /// whose rho is 7).
+    Karras {
+        /// The power: 1 makes equal steps of sigma/alpha, a large one equal steps of ln SNR.
+        rho: f64,
+    },
+}
+
+impl Spacing {
+    /// The times of `steps` steps: `steps` + 1 falling numbers, of which the last is 0, the data.
+    ///
+    /// # Errors
+    /// 0 steps or more than the schedule has levels; a rho that is not positive; equal steps of ln SNR or sigma/alpha for
+    /// a schedule that leaves nothing of the image at t = 1, where both are infinite.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let edm = Schedule::edm(1_000)?;
+    /// let sigmas: Vec<f64> = Spacing::LogSnr.times(&edm, 3)?.into_iter().map(|t| edm.sigma(t)).collect();
+    /// assert!((sigmas[1] - 0.4).abs() < 1e-9); // between 80 and 0.002, by ratios
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn times(self, schedule: &Schedule, steps: usize) -> Result<Vec<f64>> {
+        let levels = schedule.levels();
+        if !(1..=levels).contains(&steps) {
+            let rule = format!("this schedule has {levels} levels: take 1 to {levels} steps");
+            return Err(Error::argument("steps", steps, rule));
+        }
+        let (n, count) = (levels as f64, steps as f64);
+        let at = |time: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            (0..steps).map(|k| time(k as f64)).chain(std::iter::once(0.0)).collect()
+        };
+        // From the last level's value to the first's, both met exactly.
+        let between = |last: f64, first: f64, k: f64| {
+            let share = if steps == 1 { 0.0 } else { k / (count - 1.0) };
+            last * (1.0 - share) + first * share
+        };
+        Ok(match self {
+            Self::Trailing => at(&|k| (n * (count - k) / count).round() / n),
+            Self::Leading => at(&|k| (1 + (steps - 1 - k as usize) * (levels / steps)) as f64 / n),
+            Self::Uniform => at(&|k| 1.0 - k / count),
+            Self::Quadratic => at(&|k| between(1.0, (1.0 / n).sqrt(), k).powi(2)),
+            Self::LogSnr => {
+                let (last, first) = self.log_snr_ends(schedule)?;
+                at(&|k| time_of(schedule, between(last, first, k)))
+            }
+            Self::Karras { rho } => {
+                if !(rho.is_finite() && rho > 0.0) {
+                    return Err(Error::argument("rho", rho, "the power is a positive number"));
+                }
+                let (last, first) = self.log_snr_ends(schedule)?;
+                let root = |log_snr: f64| (-log_snr / (2.0 * rho)).exp();
+                at(&|k| time_of(schedule, -2.0 * rho * between(root(last), root(first), k).ln()))
+            }
+        })
+    }
+
+    /// ln SNR at the last level and at the first.
+    fn log_snr_ends(self, schedule: &Schedule) -> Result<(f64, f64)> {
+        let (last, first) = (schedule.log_snr(1.0), schedule.log_snr(1.0 / schedule.levels() as f64));
+        if last.is_finite() {
+            return Ok((last, first));
+        }
+        let rule = format!(
+            "the {} schedule leaves nothing of the image at t = 1, where sigma/alpha is infinite: take trailing, uniform \
+             or quadratic",
+            schedule.name()
+        );
+        Err(Error::argument("spacing", self, rule))
+    }
+}
+
+/// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
+fn time_of(schedule: &Schedule, log_snr: f64) -> f64 {
+    let (mut low, mut high) = (1.0 / schedule.levels() as f64, 1.0);
+    // Rounding must not lose the ends.
+    if log_snr >= schedule.log_snr(low) {
+        return low;
+    }
+    if log_snr <= schedule.log_snr(high) {
+        return high;
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if schedule.log_snr(middle) > log_snr { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
+
+impl fmt::Display for Spacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trailing => f.write_str("trailing"),
+            Self::Leading => f.write_str("leading"),
+            Self::Uniform => f.write_str("uniform"),
+            Self::LogSnr => f.write_str("uniform in ln SNR"),
+            Self::Quadratic => f.write_str("quadratic"),
+            Self::Karras { rho } => write!(f, "Karras with rho = {rho}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Spacing; 6] = [
+        Spacing::Trailing,
+        Spacing::Leading,
+        Spacing::Uniform,
+        Spacing::LogSnr,
+        Spacing::Quadratic,
+        Spacing::Karras { rho: 7.0 },
+    ];
+
+    #[test]
+    fn times_fall_from_noise_to_data() {
+        let schedules = [Schedule::linear(1_000), Schedule::sub_vp(1_000), Schedule::geometric(1_000)];
+        for schedule in schedules.map(Result::unwrap) {
+            for spacing in ALL {
+                for steps in [1, 2, 7, 50, 999, 1_000] {
+                    let times = spacing.times(&schedule, steps).unwrap();
+                    assert_eq!((times.len(), times[steps]), (steps + 1, 0.0), "{spacing}");
+                    assert!(times.windows(2).all(|pair| pair[0] > pair[1]), "{spacing} {steps}: {times:?}");
+                    assert!(times[0] == 1.0 || spacing == Spacing::Leading, "{spacing} {steps}: {times:?}");
+                }
+            }
+        }
+    }
+
+    /// By hand: 1 - k/3; (1, (1 + sqrt(0.01))/2 = 0.55, 0.1) squared; levels 1, 34, 67 of 100.
+    #[test]
+    fn three_steps_by_hand() {
+        let schedule = Schedule::flow(100).unwrap();
+        let expected = [
+            (Spacing::Uniform, [1.0, 2.0 / 3.0, 1.0 / 3.0, 0.0]),
+            (Spacing::Quadratic, [1.0, 0.3025, 0.01, 0.0]),
+            (Spacing::Leading, [0.67, 0.34, 0.01, 0.0]),
+            (Spacing::Trailing, [1.0, 0.67, 0.33, 0.0]),
+        ];
+        for (spacing, expected) in expected {
+            let times = spacing.times(&schedule, 3).unwrap();
+            assert!(times.iter().zip(expected).all(|(t, e)| (t - e).abs() < 1e-12), "{spacing}: {times:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let said = |spacing: Spacing, schedule: Result<Schedule>, steps| {
+            spacing.times(&schedule.unwrap(), steps).unwrap_err().to_string()
+        };
+        let rule = "this schedule has 10 levels: take 1 to 10 steps";
+        assert_eq!(said(Spacing::Uniform, Schedule::flow(10), 0), format!("steps = 0: {rule}"));
+        assert_eq!(said(Spacing::Leading, Schedule::edm(10), 11), format!("steps = 11: {rule}"));
+        let karras = |rho| said(Spacing::Karras { rho }, Schedule::edm(10), 5);
+        assert_eq!(karras(0.0), "rho = 0: the power is a positive number");
+        assert_eq!(karras(f64::NAN), "rho = NaN: the power is a positive number");
+        assert_eq!(
+            said(Spacing::LogSnr, Schedule::flow(10), 5),
+            "spacing = uniform in ln SNR: the flow schedule leaves nothing of the image at t = 1, where sigma/alpha is \
+             infinite: take trailing, uniform or quadratic"
+        );
+        let zero = Schedule::linear(10).unwrap().zero_terminal_snr();
+        assert!(
+            said(Spacing::Karras { rho: 7.0 }, zero, 5)
+                .starts_with("spacing = Karras with rho = 7: the zero-terminal linear")
+        );
+    }
+}

@@ -27,6 +27,8 @@ pub struct Report {
     pub error: Option<String>,
     /// What the process wrote on standard error as it ended.
     pub last_words: String,
+    /// Variables that it could not take over, since their types have changed.
+    pub retyped: Vec<String>,
 }
 
 /// What the pump shares with the thread that runs evcxr.
@@ -279,7 +281,10 @@ impl Pump {
                 self.show_all();
                 self.shared.link.forget_interrupts();
             }
-            Control::Other(_) => {}
+            Control::Other(line) => {
+                let name = line.strip_prefix("EVCXR_VARIABLE_CHANGED_TYPE:").map(str::to_string);
+                lock(&self.shared.report).retyped.extend(name);
+            }
         }
         if let Some(process) = &mut self.process
             && let Err(error) = process.control.write_all(format!("{}\n", control.line()).as_bytes())

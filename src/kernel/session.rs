@@ -2,7 +2,7 @@
 
 use super::builds::Progress;
 use super::cell::{Cell, Changed};
-use super::failure::{self, End, Failure, Gone, Memory};
+use super::failure::{self, End, Ended, Failure, Gone, Memory};
 use super::interrupts::Interrupted;
 use super::notebook::Notebook;
 use super::output::Output;
@@ -218,6 +218,9 @@ impl Session {
 
     /// Runs a cell, for which `Shared::begin` was called. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
+        // First, since the reader sees already that the cell is at hand.
+        self.shared.link.forget_interrupts();
+        self.shared.interrupts.begin();
         self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.memory = Memory::look();
@@ -233,13 +236,17 @@ impl Session {
             (how, _) => Err(Failure::interrupted(how)),
         };
         let after: BTreeSet<String> = self.variables().collect();
+        let anew = Cell::parse(code).commands().lines().any(|line| [":restart", ":clear"].contains(&line.trim()));
         let end = match (&result, how) {
+            _ if anew => End::Died,
             (Ok(()), _) | (_, Interrupted::Running) => End::Ran,
             (_, Interrupted::Killed) => End::Died,
             (Err(failure), _) if failure.name == failure::PROCESS_ENDED => End::Died,
             _ => End::Failed,
         };
-        self.gone.note(self.shared.output.count(), code, &before, &after, end);
+        let number = self.shared.output.count();
+        let retyped = std::mem::take(&mut lock(&self.shared.report).retyped);
+        self.gone.note(&Ended { number, code, before: &before, after: &after, retyped: &retyped, end });
         result.map_err(|failure| failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>()))
     }
 
@@ -267,11 +274,14 @@ impl Session {
             return Err(Failure::plain("KernelError", "evcxr could not handle this cell; the kernel's log says more"));
         };
         let outputs = result?;
-        let report = std::mem::take(&mut *lock(&self.shared.report));
-        if let Some(text) = report.panic {
+        let (panic, error) = {
+            let mut report = lock(&self.shared.report);
+            (report.panic.take(), report.error.take())
+        };
+        if let Some(text) = panic {
             return Err(Failure::from_panic(&text, &self.shared.sources));
         }
-        if let Some(text) = report.error {
+        if let Some(text) = error {
             return Err(Failure::from_error(&text, &self.shared.sources));
         }
         show_commands(&self.shared.output, outputs);

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod client;
+mod failures;
 mod floods;
 mod hostile;
 mod interrupts;
@@ -27,7 +28,7 @@ fn cells() {
     results(&client);
     streams(&client);
     displays(&client);
-    failures(&client);
+    failures::check(&client);
     replies::check(&client);
     floods::check(&client);
     bad_input::check(&client);
@@ -36,7 +37,7 @@ fn cells() {
     silence(&client);
     language::check(&client);
     interrupts::check(&client);
-    a_process_that_dies(&client);
+    failures::deaths(&client);
     interrupts::code_that_does_not_look(&client);
 }
 
@@ -109,31 +110,6 @@ fn displays(client: &Client) {
     assert_eq!(run.all("display_data")[0].content["data"], json!({ "text/html": "<i>x</i>" }));
 }
 
-fn failures(client: &Client) {
-    let run = client.execute("let y = 1;\nlet x: u32 = \"text\";");
-    let (name, value, traceback) = run.error();
-    assert_eq!((name.as_str(), value.as_str()), ("CompilationError", "mismatched types"));
-    assert!(traceback.contains("error[E0308]: mismatched types") && traceback.contains("2 | let x: u32 = \"text\";"));
-    assert_eq!(run.kinds(), ["execute_input", "error"]);
-
-    let run = client.execute("eprintln!(\"before\");\nlet lost = 1;\nkept[lost + 1];");
-    let (name, value, traceback) = run.error();
-    assert_eq!((name.as_str(), value.as_str()), ("Panic", "index out of bounds: the len is 2 but the index is 2"));
-    assert!(traceback.contains("cell line 3") && traceback.contains("3 | kept[lost + 1];"), "{traceback}");
-    assert_eq!(run.stream("stderr"), "before\n");
-
-    let run = client.execute("eprintln!(\"before\");\nprint!(\"and\");\n\"x\".parse::<u32>()?;");
-    let (name, value, _) = run.error();
-    assert_eq!((name.as_str(), value.as_str()), ("Error", "invalid digit found in string"));
-    assert_eq!((run.stream("stderr").as_str(), run.stream("stdout").trim_end()), ("before\n", "and"));
-
-    let run = client.execute("kept.len()").ok();
-    assert_eq!(run.result(), Some("2"));
-    // A panic that somebody caught is no failure.
-    let run = client.execute("let _ = std::panic::catch_unwind(|| panic!(\"caught\"));").ok();
-    assert!(run.stream("stderr").contains("caught"));
-}
-
 fn a_failure_stops_the_queue(client: &Client) {
     let first = client.send_cell("std::thread::sleep(std::time::Duration::from_millis(300)); panic!(\"stop\");");
     let second = client.send_cell("1");
@@ -161,18 +137,6 @@ fn silence(client: &Client) {
     let run = client.finish(&client.send(&client.shell, "execute_request", content)).ok();
     assert_eq!(run.reply.content["execution_count"], count + 1);
     assert_eq!(run.result(), Some("1"));
-}
-
-fn a_process_that_dies(client: &Client) {
-    let run = client.execute("println!(\"last words\");\nstd::process::abort();");
-    let (name, value, traceback) = run.error();
-    assert_eq!(name, "ProcessEnded");
-    assert!(value.contains("SIGABRT"), "{value}");
-    assert!(traceback.contains("Variables that are gone: ") && traceback.contains("kept"), "{traceback}");
-    assert_eq!(run.stream("stdout"), "last words\n");
-    assert_eq!(client.execute("Tensor::from(1.0).double_value(&[])").ok().result(), Some("1.0"));
-    let (name, ..) = client.execute("kept.len()").error();
-    assert_eq!(name, "CompilationError");
 }
 
 #[test]

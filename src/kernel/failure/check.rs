@@ -16,6 +16,10 @@ const FILE: &str = "src/check.rs";
 
 /// The errors in a cell, whose commands have been taken out. `analysis` is evcxr's source for the analysis of any cell.
 pub fn errors(folder: &Path, analysis: &str, code: &str, sources: &Sources) -> Result<Vec<Diagnostic>> {
+    if code.trim_start().starts_with("#![") {
+        // Attributes of a whole crate have no place here.
+        return Ok(Vec::new());
+    }
     let cell = Cell::parse(code).without_value();
     let before = before(analysis, code.contains(".await")).ok_or("evcxr's source has changed")?;
     let source = format!("{before}{}\n}}; Ok(()) }}\n", cell.code);
@@ -46,8 +50,7 @@ pub fn errors(folder: &Path, analysis: &str, code: &str, sources: &Sources) -> R
     let lines = json.lines().filter_map(|line| serde_json::from_str(line).ok());
     let mut errors: Vec<_> = lines.filter_map(|json| Diagnostic::from_json(&json, &places)).collect();
     errors.iter_mut().for_each(|error| name_end(error, code));
-    // A definition may replace an earlier one, which stands above it here.
-    errors.retain(|error| !matches!(error.code.as_deref(), Some("E0119" | "E0592")) || error.is_here());
+    errors.retain(|error| !is_ours(error));
     Ok(errors)
 }
 
@@ -61,6 +64,16 @@ fn before(analysis: &str, asynchronous: bool) -> Option<String> {
          impl<T: std::fmt::Display> From<T> for {ERROR} {{ fn from(_: T) -> Self {{ {ERROR} }} }}\n\
          {asynchronous}fn {FUNCTION}({variables}) -> Result<(), {ERROR}> {{ let _ = {{\n"
     ))
+}
+
+/// Whether the function around the cell is to blame: it hides definitions from modules inside it, and a definition in it
+/// may replace one above it.
+fn is_ours(error: &Diagnostic) -> bool {
+    match error.code.as_deref() {
+        Some("E0119" | "E0592") => !error.is_here(),
+        Some("E0432" | "E0433") => ["`super::", "`crate::"].iter().any(|path| error.message.contains(path)),
+        _ => false,
+    }
 }
 
 /// rustc finds the brace behind the cell where the reader finds its end.
@@ -118,6 +131,7 @@ mod tests {
             "None::<u8>?;",
             "n += 1;\nreturn n",
             "let zero = 0;\n1 / zero",
+            "struct Own;\nmod inner {\n    use super::Own;\n    pub fn own() -> Own { Own }\n}\ninner::own();",
         ]);
         assert_eq!(said[..2], ["", ""]);
         assert!(
@@ -130,7 +144,8 @@ mod tests {
         assert!(said[5].contains("in a cell\n") && !said[5].contains(ERROR), "{said:#?}");
         assert!(said[6].contains("2 | return n\n") && !said[6].contains(ERROR), "{said:#?}");
         assert!(said[7].contains("this operation will panic") && said[7].contains("2 | 1 / zero\n"), "{said:#?}");
+        assert_eq!(said[8], "");
         // An error in what an earlier cell has defined.
-        assert!(said[8].contains("no field `b`") && said[8].contains("--> cell [4] line 2\n"), "{said:#?}");
+        assert!(said[9].contains("no field `b`") && said[9].contains("--> cell [4] line 2\n"), "{said:#?}");
     }
 }

@@ -11,13 +11,17 @@ const CODES: [&str; 5] = ["E0405", "E0412", "E0422", "E0425", "E0433"];
 /// What became of the names that are no more, or never were.
 #[derive(Default)]
 pub struct Gone {
-    names: HashMap<String, Fate>,
+    /// Which cell did it, and what.
+    names: HashMap<String, (u64, Fate)>,
 }
 
-struct Fate {
-    /// The cell that did it.
-    cell: u64,
-    end: End,
+enum Fate {
+    Moved,
+    /// Its type was redefined.
+    Retyped,
+    /// The cell that would make it has failed.
+    Unmade,
+    Died,
 }
 
 #[derive(Clone, Copy)]
@@ -30,24 +34,39 @@ pub enum End {
     Died,
 }
 
+/// A cell that has ended.
+pub struct Ended<'a> {
+    pub number: u64,
+    pub code: &'a str,
+    /// The variables before it and after it.
+    pub before: &'a BTreeSet<String>,
+    pub after: &'a BTreeSet<String>,
+    /// Those whose types it has changed.
+    pub retyped: &'a [String],
+    pub end: End,
+}
+
 impl Gone {
-    /// A cell has ended: the variables before it and after it.
-    pub fn note(&mut self, number: u64, code: &str, before: &BTreeSet<String>, after: &BTreeSet<String>, end: End) {
+    pub fn note(&mut self, cell: &Ended<'_>) {
+        let Ended { number, code, before, after, retyped, end } = *cell;
         for name in after {
             self.names.remove(name);
         }
-        let fate = |end| Fate { cell: number, end };
         for name in before.difference(after) {
-            // A cell that fails takes with it what it had moved.
-            let end = if matches!(end, End::Failed) { End::Ran } else { end };
-            self.names.insert(name.clone(), fate(end));
+            let fate = match end {
+                End::Died => Fate::Died,
+                _ if retyped.contains(name) => Fate::Retyped,
+                // A cell that fails takes with it what it had moved.
+                End::Ran | End::Failed => Fate::Moved,
+            };
+            self.names.insert(name.clone(), (number, fate));
         }
         for (name, _) in cell::names(code) {
             match end {
                 // What is no variable now was a definition, or was moved by its own cell.
                 End::Ran => drop(self.names.remove(&name)),
                 _ if after.contains(&name) || before.contains(&name) => {}
-                _ => drop(self.names.insert(name, fate(End::Failed))),
+                _ => drop(self.names.insert(name, (number, Fate::Unmade))),
             }
         }
     }
@@ -59,14 +78,17 @@ impl Gone {
         let fate = name.filter(|_| known).and_then(|name| Some((self.names.get(&name)?, name)));
         match fate {
             None => error,
-            Some((Fate { cell, end }, name)) => {
-                let text = match end {
-                    End::Ran => format!(
+            Some(((cell, fate), name)) => {
+                let text = match fate {
+                    Fate::Moved => format!(
                         "cell [{cell}] moved `{name}`, and what is moved is gone from the notebook: run again the cell \
                          that makes it, and let cell [{cell}] take `&{name}` or `{name}.clone()`"
                     ),
-                    End::Failed => format!("cell [{cell}], which makes `{name}`, has failed: run it again first"),
-                    End::Died => format!("`{name}` was lost when cell [{cell}] ended the process: make it again"),
+                    Fate::Retyped => {
+                        format!("cell [{cell}] changed the type of `{name}`, which was lost: make it again")
+                    }
+                    Fate::Unmade => format!("cell [{cell}], which makes `{name}`, has failed: run it again first"),
+                    Fate::Died => format!("`{name}` was lost when cell [{cell}] ended the process: make it again"),
                 };
                 error.with_note("note", &text)
             }
@@ -89,18 +111,24 @@ mod tests {
         plain(&gone.explain(error).text())
     }
 
+    fn note(gone: &mut Gone, number: u64, code: &str, variables: (&[&str], &[&str]), end: End) {
+        let (before, after, retyped) = (names(variables.0), names(variables.1), ["t".to_string()]);
+        gone.note(&Ended { number, code, before: &before, after: &after, retyped: &retyped, end });
+    }
+
     #[test]
     fn names_that_are_gone_have_a_reason() {
         let mut gone = Gone::default();
-        gone.note(1, "let a = 1; let b = 2;", &names(&[]), &names(&["a", "b"]), End::Ran);
-        gone.note(2, "drop(a);", &names(&["a", "b"]), &names(&["b"]), End::Ran);
+        note(&mut gone, 1, "let a = 1; let b = 2; let t = 3;", (&[], &["a", "b", "t"]), End::Ran);
+        note(&mut gone, 2, "drop(a);", (&["a", "b", "t"], &["b"]), End::Ran);
         assert!(said(&gone, "a").contains("cell [2] moved `a`"));
-        gone.note(3, "let c = fail()?; fn f() {}", &names(&["b"]), &names(&["b"]), End::Failed);
+        assert!(said(&gone, "t").contains("cell [2] changed the type of `t`"));
+        note(&mut gone, 3, "let c = fail()?; fn f() {}", (&["b"], &["b"]), End::Failed);
         assert!(said(&gone, "c").contains("cell [3], which makes `c`, has failed"));
         assert!(said(&gone, "f").contains("cell [3]"));
-        gone.note(4, "abort()", &names(&["b"]), &names(&[]), End::Died);
+        note(&mut gone, 4, "abort()", (&["b"], &[]), End::Died);
         assert!(said(&gone, "b").contains("was lost when cell [4] ended the process"));
-        gone.note(5, "let a = 1; fn f() {}", &names(&[]), &names(&["a"]), End::Ran);
+        note(&mut gone, 5, "let a = 1; fn f() {}", (&[], &["a"]), End::Ran);
         for name in ["a", "f", "x"] {
             assert_eq!(said(&gone, name), format!("error[E0425]: cannot find value `{name}` in this scope"));
         }
@@ -109,7 +137,7 @@ mod tests {
     #[test]
     fn other_errors_are_left_alone() {
         let mut gone = Gone::default();
-        gone.note(1, "let a = 1;", &names(&[]), &names(&[]), End::Failed);
+        note(&mut gone, 1, "let a = 1;", (&[], &[]), End::Failed);
         let error = Diagnostic::new("use of moved value: `a`", "", Vec::new());
         assert_eq!(plain(&gone.explain(error).text()), "error: use of moved value: `a`");
     }

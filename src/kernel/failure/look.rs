@@ -11,7 +11,7 @@ pub const BOLD: &str = "\x1b[1m";
 pub const PLAIN: &str = "\x1b[0m";
 
 /// How many columns of a line are shown.
-const WIDTH: usize = 110;
+const WIDTH: usize = 100;
 /// How many of them before the first mark, if the line is longer.
 const LEAD: usize = 40;
 const TAB: usize = 4;
@@ -172,12 +172,9 @@ impl Line {
         }
         let mut labels: Vec<_> = marks.iter().filter(|mark| !mark.label.is_empty()).collect();
         if let Some(last) = labels.pop_if(|last| Some(**last) == marks.last().copied()) {
-            let _ = write!(row, " {}{}{PLAIN}", last.color(), printable(&last.label).replace('\n', " "));
+            let _ = write!(row, " {}", last.labelled());
         }
-        let below = labels.into_iter().rev().map(|mark| {
-            let label = printable(&mark.label).replace('\n', " ");
-            format!("{}{}{label}{PLAIN}", " ".repeat(self.column(mark.start)), mark.color())
-        });
+        let below = labels.into_iter().rev().map(|mark| " ".repeat(self.column(mark.start)) + &mark.labelled());
         std::iter::once(row).chain(below).collect()
     }
 }
@@ -189,6 +186,12 @@ impl Mark {
             Kind::Secondary => "-",
             Kind::Added => "+",
         }
+    }
+
+    /// In the colour of text: small coloured letters are hard to read.
+    fn labelled(&self) -> String {
+        let label = printable(&self.label).replace('\n', " ");
+        if self.kind == Kind::Primary { format!("{BOLD}{label}{PLAIN}") } else { label }
     }
 
     fn color(&self) -> &'static str {

@@ -20,7 +20,7 @@ mod words;
 
 pub use death::Memory;
 pub use diagnostic::Diagnostic;
-pub use gone::{End, Gone};
+pub use gone::{End, Ended, Gone};
 pub use panic::readable;
 pub use sources::{BUILDS, Sources, number};
 pub use syntax::problem;

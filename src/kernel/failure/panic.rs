@@ -14,6 +14,9 @@ use std::ops::Range;
 const FRAMES: &str = "\x1b]noisebook-frames;";
 const END: char = '\x07';
 
+/// A cell may have set a panic hook of its own.
+const MUTE: &str = "the cell panicked without a message";
+
 /// How many calls are shown: the innermost ones, and the one in the cell at hand.
 const CALLS: usize = 4;
 
@@ -72,7 +75,7 @@ impl<'a> Panic<'a> {
 
     /// The message, without C++.
     pub fn said(&self) -> torch::Said {
-        torch::plain(if self.message.is_empty() { "the cell panicked" } else { &self.message })
+        torch::plain(if self.message.is_empty() { MUTE } else { &self.message })
     }
 
     /// The calls that led to it, the innermost first.
@@ -93,7 +96,7 @@ impl<'a> Panic<'a> {
     /// As it is shown when the cell does not end by it.
     fn shown(&self, sources: &Sources) -> String {
         let spot = self.spot(sources).or_else(|| sources.stack(&self.frames).into_iter().next());
-        let place = spot.map_or_else(|| self.place.to_string(), |spot| look::place(spot.cell, spot.line));
+        let place = spot.map_or_else(|| in_crate(self.place), |spot| look::place(spot.cell, spot.line));
         format!("\nthread '{}' panicked at {place}:\n{}\n", self.thread, self.said().text)
     }
 }
@@ -101,12 +104,12 @@ impl<'a> Panic<'a> {
 /// The failure of a cell that ended by the last panic in this text.
 pub fn failure(text: &str, sources: &Sources) -> Failure {
     let panics = Panic::all(text);
-    let Some(panic) = panics.last() else { return Failure::plain("Panic", "the cell panicked") };
+    let Some(panic) = panics.last() else { return Failure::plain("Panic", MUTE) };
     let said = panic.said();
     let mut failure = Failure::plain("Panic", &said.text);
     let calls = panic.calls(sources);
     if calls.is_empty() && !panic.place.starts_with("src/lib.rs:") {
-        failure.traceback.push(format!("  {}-->{} {}", look::BLUE, look::PLAIN, panic.place));
+        failure.traceback.push(format!("  {}-->{} {}", look::BLUE, look::PLAIN, in_crate(panic.place)));
     }
     failure.traceback.extend(excerpts(&calls));
     failure.traceback.extend(said.help.map(|help| look::note("help", &help)));
@@ -165,6 +168,13 @@ pub fn without(text: &str) -> String {
         copied = panic.range.end;
     }
     rest + &text[copied..]
+}
+
+/// A place in a crate, without the folder where cargo or rustup keeps it.
+fn in_crate(place: &str) -> String {
+    let kept = place.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));
+    let kept = kept.or_else(|| place.split_once("/library/"));
+    kept.map_or(place, |(_, rest)| rest).to_string()
 }
 
 /// Line and column of a place in a generated source.
@@ -244,7 +254,15 @@ mod tests {
         let shown = failure(MARKED, &Sources::default());
         assert_eq!(shown.value, "no");
         assert_eq!(plain(&shown.traceback.join("\n")), "Panic: no\nthread\n  --> /a/tensor.rs:5:2");
-        assert_eq!(failure("", &Sources::default()).value, "the cell panicked");
+        assert_eq!(failure("", &Sources::default()).value, MUTE);
+    }
+
+    #[test]
+    fn places_in_crates_are_short() {
+        let crates = "/root/.cargo/registry/src/index.crates.io-1949/tch-0.24.0/src/tensor.rs:5:2";
+        assert_eq!(in_crate(crates), "tch-0.24.0/src/tensor.rs:5:2");
+        assert_eq!(in_crate("/rustc/5980/library/core/src/panicking.rs:1:1"), "core/src/panicking.rs:1:1");
+        assert_eq!(in_crate("/a/b.rs:1:1"), "/a/b.rs:1:1");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub fn is_noise(note: &str) -> bool {
 
 /// The same in the words of a notebook.
 pub fn mend(text: &str) -> String {
+    if text == "required by a bound introduced by this call" {
+        return String::new();
+    }
     let missing = ["if you wanted to use a crate named `", "you might be missing a crate named `"];
     if let Some(name) = missing.iter().find_map(|start| between(text, start, "`")) {
         return format!("to use a crate named `{name}`, begin the cell with `:dep {name} = \"*\"`, or name a version");
@@ -46,6 +49,14 @@ pub fn mend(text: &str) -> String {
 
 /// A way out that rustc does not see.
 pub fn way_out(code: Option<&str>, message: &str) -> Option<String> {
+    if message == "expected expression, found `%`" {
+        return Some("commands begin with `:` (`:help` lists them), and lines for the shell with `!`".to_string());
+    }
+    if matches!(code, Some("E0119" | "E0592")) {
+        let way = "an `impl` that an earlier cell has alone cannot be replaced: `:clear` forgets it, with all else; then put it \
+                   into the cell of its type";
+        return Some(way.to_string());
+    }
     if message.starts_with("the trait bound `!: ") {
         return Some("the type is not known here: say it, as in `let x: f64 = ...`".to_string());
     }
@@ -63,8 +74,18 @@ pub fn way_out(code: Option<&str>, message: &str) -> Option<String> {
 
 /// What evcxr says of a command that failed.
 pub fn command(text: &str) -> String {
-    let noise = ["Updating ", "Locking ", "Adding ", "Blocking ", "--> Cargo.toml", "warning: spurious network error"];
+    let text = text.replace("package `evcxr_dummy_validate_dep`", "the notebook");
+    let noise = [
+        "Updating ",
+        "Locking ",
+        "Adding ",
+        "Blocking ",
+        "--> Cargo.toml",
+        "location searched: ",
+        "warning: spurious network error",
+    ];
     let lines = text.lines().filter(|line| !noise.iter().any(|start| line.trim_start().starts_with(start)));
+    let lines = lines.filter(|line| !line.ends_with(" which could resolve this conflict"));
     let drawn = |line: &&str| {
         !line.trim().is_empty() && !line.trim_start().trim_start_matches(char::is_numeric).trim().starts_with('|')
     };
@@ -120,11 +141,18 @@ mod tests {
             ("Unrecognised command :nope", "there is no command `:nope`: `:help` lists them all"),
             (
                 "    Updating crates.io index\nerror: no matching package named `x` found\nlocation searched: crates.io index",
-                "no matching package named `x` found\nlocation searched: crates.io index",
+                "no matching package named `x` found",
             ),
             (
                 "error: unclosed inline table, expected `}`\n  --> Cargo.toml:12:5\n   |\n12 |     \n   |     ^",
                 "unclosed inline table, expected `}`",
+            ),
+            (
+                "error: failed to select a version for `a`.\nversions that meet the requirements `^1` are: 1.0.0\npackage \
+                 `evcxr_dummy_validate_dep` depends on `a` with feature `b` but `a` does not have that feature.\n\nfailed \
+                 to select a version for `a` which could resolve this conflict",
+                "failed to select a version for `a`.\nversions that meet the requirements `^1` are: 1.0.0\nthe notebook depends \
+                 on `a` with feature `b` but `a` does not have that feature.",
             ),
             ("Shell command failed with exit code 2: ls: no\n", "the shell command ended with status 2: ls: no"),
         ] {

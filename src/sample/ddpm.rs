@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_posterior_is_that_of_the_paper() {
         let schedule = Schedule::linear(1_000).unwrap();
-        let (betas, alpha_bars) = (schedule.betas().unwrap(), schedule.alpha_bars().unwrap());
+        let (betas, alpha_bars) = (schedule.betas().unwrap(), schedule.alpha_bars());
         for i in [1, 10, 500, 999] {
             let (beta, bar, before) = (betas[i], alpha_bars[i], alpha_bars[i - 1]);
             let expected = [

@@ -31,7 +31,7 @@ impl Schedule {
     ///
     /// ```
     /// let schedule = noisebook::Schedule::from_betas([0.1, 0.2, 0.5])?;
-    /// assert!((schedule.alpha_bars()?[2] - 0.9 * 0.8 * 0.5).abs() < 1e-12);
+    /// assert!((schedule.alpha_bars()[2] - 0.9 * 0.8 * 0.5).abs() < 1e-12);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn from_betas(betas: impl IntoIterator<Item = f64>) -> Result<Self> {

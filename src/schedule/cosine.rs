@@ -15,7 +15,7 @@ impl Schedule {
     ///
     /// ```
     /// let schedule = noisebook::Schedule::cosine(1_000)?;
-    /// assert!((schedule.alpha_bars()?[499] - 0.49384).abs() < 1e-5); // half the variance is left half way
+    /// assert!((schedule.alpha_bars()[499] - 0.49384).abs() < 1e-5); // half the variance is left half way
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn cosine(levels: usize) -> Result<Self> {

@@ -47,7 +47,7 @@ impl Show for Schedule {
             mix.log_y()
         } else {
             let (t, kept) = self.curve(|t| self.alpha(t).powi(2));
-            let name = if self.alpha_bars().is_ok() { "abar = alpha\u{b2}" } else { "alpha\u{b2}" };
+            let name = if self.chain().is_ok() { "abar = alpha\u{b2}" } else { "alpha\u{b2}" };
             mix.line(name, &t, &kept).y_range(0.0, 1.0)
         };
         let (t, log_snr) = self.curve(|t| self.log_snr(t));

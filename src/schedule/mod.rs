@@ -41,7 +41,7 @@ use std::rc::Rc;
 /// ```
 /// use noisebook::prelude::*;
 /// let schedule = Schedule::linear(1_000)?;
-/// let last = schedule.alpha_bars()?[999];
+/// let last = schedule.alpha_bars()[999];
 /// assert!((last - 4.0358e-5).abs() < 1e-9); // at the last level hardly anything of the image is left
 /// # Ok::<(), noisebook::Error>(())
 /// ```
@@ -109,7 +109,7 @@ impl Schedule {
     ///
     /// ```
     /// let schedule = noisebook::Schedule::linear(1_000)?;
-    /// assert!((1.0 - schedule.betas()?[0] - schedule.alpha_bars()?[0]).abs() < 1e-12); // level 0 keeps 1 - beta
+    /// assert!((1.0 - schedule.betas()?[0] - schedule.alpha_bars()[0]).abs() < 1e-12); // level 0 keeps 1 - beta
     /// assert!(noisebook::Schedule::flow(1_000)?.betas().is_err());
     /// # Ok::<(), noisebook::Error>(())
     /// ```
@@ -117,18 +117,20 @@ impl Schedule {
         Ok(self.chain()?.betas.clone())
     }
 
-    /// abar of level i in 0..N: the share of the image's variance that is left, the product of 1 - beta up to there.
-    ///
-    /// # Errors
-    /// Schedules that are no variance-preserving chain: alpha^2 alone says nothing of their noise.
+    /// abar of level i in 0..N: alpha(t)^2, the share of the image's variance that is left. In a chain it is the product of
+    /// 1 - beta up to there. Elsewhere it says nothing of the noise, which [`sigma`](Self::sigma) tells.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::cosine(1_000)?;
-    /// assert!((schedule.alpha_bars()?[499] - schedule.alpha(0.5).powi(2)).abs() < 1e-12); // level 499 is t = 0.5
+    /// assert!((schedule.alpha_bars()[499] - schedule.alpha(0.5).powi(2)).abs() < 1e-12); // level 499 is t = 0.5
     /// # Ok::<(), noisebook::Error>(())
     /// ```
-    pub fn alpha_bars(&self) -> Result<Vec<f64>> {
-        Ok(self.chain()?.alpha_bars())
+    #[must_use]
+    pub fn alpha_bars(&self) -> Vec<f64> {
+        let levels = self.levels();
+        let alpha = |level: usize| self.alpha((level + 1) as f64 / levels as f64);
+        self.chain()
+            .map_or_else(|_| (0..levels).map(|level| alpha(level).powi(2)).collect(), |chain| chain.alpha_bars())
     }
 
     /// The time of a level: (i + 1)/N.
@@ -231,7 +233,7 @@ mod tests {
         let schedule = Schedule::linear(1_000).unwrap();
         let betas = schedule.betas().unwrap();
         assert_eq!((betas[0], betas[999]), (1e-4, 0.02));
-        close(schedule.alpha_bars().unwrap()[999], 4.0358e-5, 1e-4);
+        close(schedule.alpha_bars()[999], 4.0358e-5, 1e-4);
         close(schedule.sigma(0.001) / schedule.alpha(0.001), 0.010_000_5, 1e-6);
         close(schedule.sigma(1.0) / schedule.alpha(1.0), 157.407, 1e-5);
     }
@@ -239,15 +241,15 @@ mod tests {
     #[test]
     fn cosine_is_that_of_improved_ddpm() {
         let schedule = Schedule::cosine(1_000).unwrap();
-        close(schedule.alpha_bars().unwrap()[499], 0.493_84, 1e-5);
-        close(schedule.alpha_bars().unwrap()[999], 2.43e-9, 1e-2);
+        close(schedule.alpha_bars()[499], 0.493_84, 1e-5);
+        close(schedule.alpha_bars()[999], 2.43e-9, 1e-2);
         assert_eq!(schedule.betas().unwrap()[999], 0.999);
     }
 
     #[test]
     fn chains_preserve_the_variance_and_keep_their_alpha_bars() {
         for schedule in all(37).into_iter().filter(|schedule| schedule.betas().is_ok()) {
-            let (betas, alpha_bars) = (schedule.betas().unwrap(), schedule.alpha_bars().unwrap());
+            let (betas, alpha_bars) = (schedule.betas().unwrap(), schedule.alpha_bars());
             let mut product = 1.0;
             for (level, (beta, alpha_bar)) in betas.into_iter().zip(alpha_bars).enumerate() {
                 product *= 1.0 - beta;
@@ -270,7 +272,7 @@ mod tests {
         let zero = linear.zero_terminal_snr().unwrap();
         close(zero.sigma(0.001), linear.sigma(0.001), 1e-9);
         let again = zero.zero_terminal_snr().unwrap();
-        assert_eq!((again.name(), again.alpha_bars().unwrap()), ("zero-terminal linear", zero.alpha_bars().unwrap()));
+        assert_eq!((again.name(), again.alpha_bars()), ("zero-terminal linear", zero.alpha_bars()));
         assert!(Schedule::from_betas(zero.betas().unwrap()).is_ok());
     }
 
@@ -288,7 +290,7 @@ mod tests {
     #[test]
     fn other_level_counts_end_in_noise_too() {
         for levels in [50, 200, 4_000] {
-            assert!(Schedule::linear(levels).unwrap().alpha_bars().unwrap()[levels - 1] < 1e-4);
+            assert!(Schedule::linear(levels).unwrap().alpha_bars()[levels - 1] < 1e-4);
         }
     }
 
@@ -319,7 +321,7 @@ mod tests {
         ] {
             let schedule = schedule.unwrap();
             assert_eq!(schedule.betas().unwrap_err().to_string(), why);
-            assert_eq!(schedule.alpha_bars().unwrap_err().to_string(), why);
+            assert_eq!(schedule.alpha_bars()[4], schedule.alpha(0.5).powi(2));
             assert_eq!(schedule.zero_terminal_snr().unwrap_err().to_string(), why);
         }
     }

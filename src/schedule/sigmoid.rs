@@ -12,7 +12,7 @@ impl Schedule {
     ///
     /// ```
     /// let schedule = noisebook::Schedule::sigmoid(1_000)?;
-    /// assert!((schedule.alpha_bars()?[499] - 0.5).abs() < 1e-12); // half the variance is left half way
+    /// assert!((schedule.alpha_bars()[499] - 0.5).abs() < 1e-12); // half the variance is left half way
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn sigmoid(levels: usize) -> Result<Self> {

@@ -23,7 +23,7 @@ impl Schedule {
         if self.chain()?.ends_at_nothing() {
             return Ok(self.clone());
         }
-        let alphas: Vec<f64> = self.alpha_bars()?.into_iter().map(f64::sqrt).collect();
+        let alphas: Vec<f64> = self.chain()?.alpha_bars().into_iter().map(f64::sqrt).collect();
         // Every schedule has a first and a last level, and alpha falls from one to the other.
         let (first, last) = (alphas[0], alphas[alphas.len() - 1]);
         let left = |alpha: f64| ((alpha - last) * first / (first - last)).powi(2);

@@ -45,7 +45,7 @@ impl MessageKind {
 /// use noisebook::show::frame::{Message, MessageKind};
 /// let message = Message::new(MessageKind::DisplayData);
 /// assert_eq!(Message::from_json(&message.to_json())?, message);
-/// # Ok::<(), noisebook::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {

@@ -139,7 +139,8 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let folder = Arc::new(folder);
     let kernel =
         Kernel { zmq, signer, author, publisher, history: history.clone(), drops, shared: shared.clone(), folder };
-    let language = Language::start(Replies::connect(&kernel)?, shared.clone(), kernel.folder.path().join("language"));
+    let (language, answering) =
+        Language::new(Replies::connect(&kernel)?, shared.clone(), kernel.folder.path().join("language"));
     let pump = Pump::new(shared.clone());
     let queue = Arc::new(queue::Queue::default());
     let replies = Replies::connect(&kernel)?;
@@ -149,6 +150,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let kernel = Arc::new(kernel);
     end_with_parent(kernel.clone());
     spawn(&kernel, "pump", move || pump.run());
+    spawn(&kernel, "language", answering);
     spawn(&kernel, "worker", move || worker.run(&folder));
     serve_channel(&kernel, "iopub", move |_| iopub.run());
     serve_channel(&kernel, "stdin", move |kernel| stdin::run(kernel, &channels.stdin));

@@ -16,10 +16,9 @@ fn is_build(process: &Process) -> bool {
 }
 
 fn end(chosen: impl Fn(&Process) -> bool) -> bool {
-    for process in descendants(&chosen) {
-        signal(process, libc::SIGSTOP);
-    }
-    let all = descendants(&chosen);
+    let mut all = descendants(&chosen);
+    all.iter().for_each(|process| signal(*process, libc::SIGSTOP));
+    all.extend(descendants(&chosen));
     all.iter().for_each(|process| signal(*process, libc::SIGKILL));
     !all.is_empty()
 }

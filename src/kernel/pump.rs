@@ -71,6 +71,8 @@ pub struct Pump {
     blocks: Vec<(String, String)>,
     /// Since when the splitter holds something back.
     held_since: Option<Instant>,
+    /// A process that has introduced itself.
+    next: Option<Streams>,
 }
 
 struct Process {
@@ -98,6 +100,7 @@ impl Pump {
             displays: HashMap::new(),
             blocks: Vec::new(),
             held_since: None,
+            next: None,
         }
     }
 
@@ -115,6 +118,10 @@ impl Pump {
         self.read_out();
         if ended {
             self.end_process();
+        }
+        // After the end of the old one, which may be seen late.
+        if let Some(streams) = self.next.take() {
+            self.begin_process(streams);
         }
         if self.out.is_due() {
             self.show_out();
@@ -152,7 +159,7 @@ impl Pump {
     fn read_packets(&mut self) {
         while let Some(packet) = self.shared.link.receive() {
             match packet {
-                Packet::Hello(streams) => self.begin_process(streams),
+                Packet::Hello(streams) => self.next = Some(streams),
                 Packet::Begun(library) => {
                     self.shared.interrupts.begun();
                     for warning in self.shared.sources.begun(&library) {
@@ -226,7 +233,7 @@ impl Pump {
             }
             self.err.push(&bytes);
             let text = self.err.take(false);
-            self.shared.output.stream("stderr", text);
+            self.show_error_text(text);
         }
     }
 

@@ -83,21 +83,25 @@ impl Session {
                 "`:quit` is for a terminal: here, shut the kernel down in its menu".into(),
             ));
         }
+        let without = |word: &str| {
+            let rest = commands.lines().filter(|line| line.trim().split(' ').next() != Some(word));
+            rest.flat_map(|line| [line, "\n"]).collect::<String>()
+        };
         if begins(":restart") {
             self.restart();
-            let rest = commands.lines().filter(|line| line.trim() != ":restart");
-            return self.run_commands(&rest.flat_map(|line| [line, "\n"]).collect::<String>());
+            return self.run_commands(&without(":restart"));
+        }
+        if begins(":clear") {
+            self.context.execute(":clear")?;
+            self.context.execute(ALLOW_QUESTION_MARKS)?;
+            self.names_crate = false;
+            self.dependencies.clear();
+            return self.run_commands(&without(":clear"));
         }
         let dependencies: Vec<String> =
             commands.lines().filter(|line| line.trim_start().starts_with(":dep ")).map(str::to_string).collect();
         if dependencies.is_empty() {
-            let outputs = self.context.execute(commands)?;
-            if begins(":clear") {
-                self.context.execute(ALLOW_QUESTION_MARKS)?;
-                self.names_crate = false;
-                self.dependencies.clear();
-            }
-            return Ok(outputs);
+            return self.context.execute(commands);
         }
         let _progress = Progress::of(&dependencies, self.shared.clone());
         let outputs = if self.names_crate {
@@ -218,15 +222,16 @@ impl Session {
 
     /// Runs a cell, for which `Shared::begin` was called. What it shows is shown by the pump meanwhile.
     pub fn execute(&mut self, code: &str) -> std::result::Result<(), Failure> {
-        // First, since the reader sees already that the cell is at hand.
-        self.shared.link.forget_interrupts();
-        self.shared.interrupts.begin();
         self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.memory = Memory::look();
         let result = self.run(code);
         self.shared.sources.done();
         let how = self.shared.interrupts.end();
+        if how == Interrupted::Killed && result.as_ref().err().is_none_or(|f| f.name != failure::PROCESS_ENDED) {
+            // It had just completed, so evcxr has not heard of the end yet.
+            let _ = self.context.execute("()");
+        }
         let result = match (how, result) {
             (Interrupted::Not, result) => result,
             // What went wrong by itself says more.
@@ -236,7 +241,10 @@ impl Session {
             (how, _) => Err(Failure::interrupted(how)),
         };
         let after: BTreeSet<String> = self.variables().collect();
-        let anew = Cell::parse(code).commands().lines().any(|line| [":restart", ":clear"].contains(&line.trim()));
+        let anew = Cell::parse(code)
+            .commands()
+            .lines()
+            .any(|line| line.trim().split(' ').next().is_some_and(|word| [":restart", ":clear"].contains(&word)));
         let end = match (&result, how) {
             _ if anew => End::Died,
             (Ok(()), _) | (_, Interrupted::Running) => End::Ran,
@@ -268,7 +276,7 @@ impl Session {
     }
 
     fn run(&mut self, code: &str) -> std::result::Result<(), Failure> {
-        self.install_panic_hook();
+        self.install_panic_hook()?;
         *lock(&self.shared.report) = Report::default();
         let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.evaluate(code))) else {
             return Err(Failure::plain("KernelError", "evcxr could not handle this cell; the kernel's log says more"));
@@ -289,12 +297,21 @@ impl Session {
     }
 
     /// Each process of the cells needs its own.
-    fn install_panic_hook(&mut self) {
-        let process = *lock(&self.shared.pid);
-        // Without it a panic's text is understood, and its line in the cell is not always found.
-        if self.hooked != process && self.context.execute(failure::PANIC_HOOK).is_ok() {
-            self.hooked = process;
+    fn install_panic_hook(&mut self) -> std::result::Result<(), Failure> {
+        if self.hooked.is_some() && self.hooked == *lock(&self.shared.pid) {
+            return Ok(());
         }
+        match self.context.execute(failure::PANIC_HOOK) {
+            Ok(_) => self.hooked = *lock(&self.shared.pid),
+            Err(error @ Error::SubprocessTerminated(_)) => {
+                let mut failure = self.explain(&error, "");
+                failure.traceback.push("That was after the last cell; this one was not run.".to_string());
+                return Err(failure);
+            }
+            // Without the hook a panic's text is understood, and its line in the cell is not always found.
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// What the cells so far have made.

@@ -17,9 +17,10 @@ use super::clone::clone_build;
 use super::{Result, cell_rustc, environment, source};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Counted up when the layout changes.
 const LAYOUT: u32 = 3;
@@ -38,7 +39,7 @@ impl Warm {
     /// Finds the place: it is named by all that the build depends on, so that a change is noticed.
     pub fn locate() -> Result<Self> {
         let libtorch = environment::libtorch_lib().unwrap_or_default();
-        let toolchain = format!("{LAYOUT}\n{libtorch}\n{}", rustc(&["-Vv"])?);
+        let toolchain = format!("{LAYOUT}\n{libtorch}\n{}\n{}", identity(libtorch), rustc(&["-Vv"])?);
         let mut hash = Sha256::new();
         hash.update(&toolchain);
         hash.update(cell_rustc::script(&[]));
@@ -176,9 +177,13 @@ impl Warm {
             let _ = fs::remove_dir_all(path);
         }
         let path = folder.join(format!("{}-{:08x}", std::process::id(), uuid::Uuid::new_v4().as_fields().0));
-        fs::create_dir(&path)?;
-        let lock = File::create(path.join(LOCK))?;
+        // Locked before it is in its place, so that nobody finds the folder with a lock that is free.
+        let new = path.with_extension("new");
+        let lock = File::create(&new)?;
         lock.lock()?;
+        // The cells of a notebook are nobody else's business.
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        fs::rename(&new, path.join(LOCK))?;
         Ok(SessionFolder { path, _lock: lock })
     }
 
@@ -254,7 +259,8 @@ impl SessionFolder {
 
 /// The sessions of a prepared build.
 pub fn sessions(build: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(build.join("sessions")).into_iter().flatten().flatten().map(|entry| entry.path())
+    let entries = fs::read_dir(build.join("sessions")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
 /// Whether the kernel of a session is no more.
@@ -277,6 +283,14 @@ fn cache() -> Result<PathBuf> {
     // SAFETY: the call takes and touches nothing.
     let user = unsafe { libc::getuid() };
     Ok(std::env::temp_dir().join(format!("noisebook-{user}/kernel")))
+}
+
+/// What changes when another libtorch is put into the same place.
+fn identity(libtorch: &str) -> String {
+    let library = fs::metadata(Path::new(libtorch).join("libtorch_cpu.so"));
+    let made = library.as_ref().ok().and_then(|library| library.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    let bindings = source::BINDINGS.map(|(archive, _)| short_hash(&Sha256::digest(archive)));
+    format!("{:?} {:?} {bindings:?}", library.map_or(0, |library| library.len()), made.map(|made| made.as_secs()))
 }
 
 fn settings(wrapper: &Path) -> String {

@@ -1,7 +1,8 @@
 //! The thread that runs the cells, one after the other.
 
-use super::failure::{Failure, INTERRUPTED};
+use super::failure::Failure;
 use super::history::History;
+use super::interrupts::Interrupted;
 use super::language::Language;
 use super::message::Message;
 use super::preparing::Preparing;
@@ -38,6 +39,14 @@ impl Worker {
         loop {
             let request = self.queue.next();
             let stored = self.begin(&request);
+            if session.is_err() && preparing.is_none() {
+                // It failed before. What was in the way may be gone.
+                if self.warm.is_ready() {
+                    session = self.start(folder);
+                } else {
+                    preparing = Some(Preparing::start());
+                }
+            }
             let waited = preparing.as_mut().map_or(Ok(()), |preparing| preparing.wait(&self.shared));
             if waited.is_ok() && preparing.take().is_some() {
                 session = self.start(folder);
@@ -94,10 +103,10 @@ impl Worker {
 
     /// Replies.
     fn end(&self, request: &Message, result: std::result::Result<Value, Failure>) {
-        self.shared.interrupts.end();
+        let asked = self.shared.interrupts.end() != Interrupted::Not;
+        let result = if asked && result.is_ok() { Err(Failure::interrupted(Interrupted::Running)) } else { result };
         // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
-        let interrupted = result.as_ref().is_err_and(|failure| failure.name == INTERRUPTED);
-        let stop = interrupted || result.is_err() && request.flag("stop_on_error", true);
+        let stop = asked || result.is_err() && request.flag("stop_on_error", true);
         let aborted = if stop { self.queue.take_all() } else { Vec::new() };
         let (status, answer) = match result {
             Ok(answer) => ("ok", answer),

@@ -34,27 +34,15 @@ fn without_hidden_lines(text: &str) -> String {
 
 /// A struct is shown with its first fields, which are nobody's business unless they are public.
 fn without_private_fields(text: &str) -> String {
-    let mut lines: Vec<&str> = Vec::new();
-    let mut body = None;
-    for line in text.lines() {
-        match body {
-            None if line.contains("struct ") && line.ends_with('{') => body = Some(lines.len()),
-            Some(start) if line == "}" => {
-                if lines.len() == start + 1 {
-                    // Not a field is left.
-                    let head = lines[start].trim_end_matches('{').trim_end();
-                    lines[start] = head;
-                    body = None;
-                    continue;
-                }
-                body = None;
-            }
-            Some(_) if !line.trim_start().starts_with("pub ") => continue,
-            _ => {}
-        }
-        lines.push(line);
-    }
-    lines.join("\n")
+    let lines: Vec<&str> = text.lines().collect();
+    let open = lines.iter().position(|line| line.contains("struct ") && line.ends_with('{'));
+    let close = open.and_then(|open| Some(open + lines[open..].iter().position(|line| *line == "}")?));
+    let (Some(open), Some(close)) = (open, close) else { return text.to_string() };
+    let public: Vec<&str> =
+        lines[open + 1..close].iter().copied().filter(|line| line.trim_start().starts_with("pub ")).collect();
+    let head = lines[open].trim_end_matches('{').trim_end();
+    let body = if public.is_empty() { vec![head] } else { [vec![lines[open]], public, vec!["}"]].concat() };
+    [&lines[..open], &body, &lines[close + 1..]].concat().join("\n")
 }
 
 /// Links to this crate's pages, which are nowhere on the web for the copy that the notebook uses.

@@ -52,17 +52,16 @@ pub struct Language {
 }
 
 impl Language {
-    /// Starts the thread that answers, and the process that knows.
-    pub fn start(replies: Replies, shared: Arc<Shared>, folder: PathBuf) -> Self {
+    /// And the work of the thread that answers, which starts the process that knows.
+    pub fn new(replies: Replies, shared: Arc<Shared>, folder: PathBuf) -> (Self, impl FnOnce() + Send + 'static) {
         let (requests, received) = channel();
         let notebook = Arc::new(Mutex::new(Notebook::default()));
         let answering = Answering { replies, shared, notebook: notebook.clone(), folder, process: None, count: 0 };
-        std::thread::spawn(move || answering.run(&received));
-        Self { requests, notebook }
+        (Self { requests, notebook }, move || answering.run(&received))
     }
 
     pub fn ask(&self, request: Message) {
-        // The thread lives as long as the kernel.
+        // Without the thread the kernel ends.
         let _ = self.requests.send(Request::Answer(Box::new(request)));
     }
 
@@ -87,6 +86,8 @@ struct Answering {
 struct Process {
     questions: ChildStdin,
     answers: Receiver<Value>,
+    /// The last question has no answer yet. Another one might fill the pipe.
+    open: bool,
 }
 
 impl Answering {
@@ -141,7 +142,7 @@ impl Answering {
             }
             let _ = child.wait();
         });
-        Ok(Process { questions, answers })
+        Ok(Process { questions, answers, open: false })
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Value {
@@ -193,6 +194,10 @@ impl Answering {
         if self.process.is_none() {
             self.process = self.start().ok();
         }
+        let begin = Instant::now();
+        if self.process.as_ref()?.open {
+            self.answer(begin, patience)?;
+        }
         let process = self.process.as_mut()?;
         self.count += 1;
         let notebook = lock(&self.notebook).clone();
@@ -204,10 +209,19 @@ impl Answering {
             self.process = None;
             return None;
         }
-        let begin = Instant::now();
+        process.open = true;
+        self.answer(begin, patience)
+    }
+
+    /// The answer to the last question, if it comes in time.
+    fn answer(&mut self, begin: Instant, patience: Duration) -> Option<Value> {
+        let process = self.process.as_mut()?;
         while let Some(left) = patience.checked_sub(begin.elapsed()) {
             match process.answers.recv_timeout(left) {
-                Ok(answer) if answer["id"] == self.count => return Some(answer),
+                Ok(answer) if answer["id"] == self.count => {
+                    process.open = false;
+                    return Some(answer);
+                }
                 Ok(_late) => {}
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => {

@@ -25,6 +25,7 @@ pub fn check(client: &Client) {
     panics(client);
     panics_that_nobody_dies_of(client);
     errors(client);
+    a_full_gpu(client);
     commands(client);
     assert_eq!(client.execute("kept.len()").ok().result(), Some("2"));
 }
@@ -229,6 +230,19 @@ fn commands(client: &Client) {
         &["1 | :nope\n  | ^^^^^"],
     );
     fails(client, "// first\n:dep", "CommandError", "write `:dep name` or `:dep name = \"version\"`", &["2 | :dep\n"]);
+}
+
+/// What libtorch says when a GPU is full. Here a cell says it.
+fn a_full_gpu(client: &Client) {
+    let said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.20 GiB of which 1.06 GiB is \
+                free. Including non-PyTorch memory, this process has 78.00 GiB memory in use. Of the allocated memory 77.00 GiB \
+                is allocated by PyTorch, and 512.00 MiB is reserved by PyTorch but unallocated.\nException raised from malloc";
+    let value = "the GPU's memory is used up: 2.00 GiB more were asked for, and of GPU 0's 79.20 GiB only 1.06 GiB are free; this \
+                 notebook holds 78.00 GiB";
+    let error = format!("Err::<u8, _>(tch::TchError::Torch({said:?}.to_string()))");
+    for (name, way) in [("Error", "?;"), ("Panic", ".unwrap();")] {
+        fails(client, &format!("1;\n{error}{way}"), name, value, &["cell line 2\n", "lower batch_size, base_channels"]);
+    }
 }
 
 /// Each ends the process of the cells, and the variables with it.

@@ -30,10 +30,24 @@ impl Memory {
         let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
         let machine = machine.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
         let machine: u64 = machine?.trim().parse().ok()?;
-        let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-        let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
-        Some((machine * 1024).min(limit))
+        Some((machine * 1024).min(limit().unwrap_or(u64::MAX)))
     }
+}
+
+/// What the control groups of this process allow it, the old kind's and the new kind's.
+fn limit() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (kind, group) = (parts.next()?, parts.next()?);
+        let file = match kind {
+            "" => format!("/sys/fs/cgroup{group}/memory.max"),
+            "memory" => format!("/sys/fs/cgroup/memory{group}/memory.limit_in_bytes"),
+            _ => return None,
+        };
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    });
+    limits.min()
 }
 
 /// `1536` as `1.5 KiB`.

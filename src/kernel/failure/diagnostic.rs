@@ -29,6 +29,13 @@ struct Marked {
     marks: Vec<Mark>,
 }
 
+/// A note as it is shown.
+struct Note {
+    text: String,
+    /// It shows the line as it should be.
+    corrected: bool,
+}
+
 /// Maps lines and columns of a checked file to cells.
 pub struct Places<'a> {
     /// How the file's name ends.
@@ -63,7 +70,8 @@ impl Diagnostic {
             warning.notes.clear();
             return Some(warning.with_note("help", "put `?` behind it, or an error is not noticed"));
         }
-        warning.notes.retain(|note| !note.contains('\n'));
+        // The help is how to throw the value away.
+        warning.notes.truncate(1);
         Some(warning)
     }
 
@@ -84,12 +92,12 @@ impl Diagnostic {
         let said: Vec<String> = diagnostic.labels().chain([message.to_string()]).collect();
         let children = json["children"].as_array().into_iter().flatten();
         let notes = children.filter_map(|child| note(child, places, &said));
-        diagnostic.notes = notes.take(NOTES).collect();
+        let notes: Vec<Note> = notes.take(NOTES).collect();
+        let corrected = notes.iter().any(|note| note.corrected);
+        diagnostic.notes = notes.into_iter().map(|note| note.text).collect();
         match words::way_out(diagnostic.code.as_deref(), message) {
-            // What shows the corrected line says more.
-            Some(way) if !diagnostic.notes.iter().any(|note| note.contains('\n')) => {
-                Some(diagnostic.with_note("help", &way))
-            }
+            // The corrected line says more.
+            Some(way) if !corrected => Some(diagnostic.with_note("help", &way)),
             _ => Some(diagnostic),
         }
     }
@@ -175,7 +183,7 @@ fn label(span: &Value) -> String {
 }
 
 /// A note or a help, unless what is `said` already says it.
-fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<String> {
+fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<Note> {
     let (level, message) = (child["level"].as_str()?, child["message"].as_str()?);
     // Where a variable of an earlier cell should change, its `let` is not there to be corrected.
     let elsewhere = message == "consider changing this to be mutable";
@@ -186,7 +194,7 @@ fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<String> {
     let replaced: Vec<(&Value, &str)> =
         spans(child).iter().filter_map(|span| Some((span, span["suggested_replacement"].as_str()?))).collect();
     if let Some(shown) = corrected(&replaced, places) {
-        return Some(format!("{}\n{shown}", look::note(level, &text)));
+        return Some(Note { text: format!("{}\n{shown}", look::note(level, &text)), corrected: true });
     }
     if elsewhere {
         return None;
@@ -201,7 +209,7 @@ fn note(child: &Value, places: &Places<'_>, said: &[String]) -> Option<String> {
         all if more => format!("{text}: {all} or others"),
         all => format!("{text}: {all}"),
     };
-    Some(look::note(level, &text))
+    Some(Note { text: look::note(level, &text), corrected: false })
 }
 
 /// The line as a suggestion would have it, if it is one line of the cell at hand.

@@ -15,6 +15,8 @@ const WIDTH: usize = 100;
 /// How many of them before the first mark, if the line is longer.
 const LEAD: usize = 40;
 const TAB: usize = 4;
+/// How many lines of a note.
+const NOTE: usize = 12;
 
 /// A stretch of one line, counted from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +54,8 @@ pub fn headline(name: &str, text: &str) -> String {
 /// A way out, or what else is to be said.
 pub fn note(kind: &str, text: &str) -> String {
     let indent = " ".repeat(kind.len() + 6);
-    format!("  = {BOLD}{kind}{PLAIN}: {}", printable(text).replace('\n', &format!("\n{indent}")))
+    let lines: Vec<String> = printable(text.trim_end()).lines().take(NOTE).map(str::to_string).collect();
+    format!("  = {BOLD}{kind}{PLAIN}: {}", lines.join(&format!("\n{indent}")))
 }
 
 /// Which place in which cell.

@@ -166,7 +166,7 @@ impl Failure {
     pub fn with_lost(mut self, lost: &[String]) -> Self {
         if !lost.is_empty() {
             let names = lost.join(", ");
-            self.traceback.push(format!("Variables that are gone: {names}. Definitions and `use` lines are kept."));
+            self.traceback.push(format!("Variables that are gone: {names}. Definitions of earlier cells are kept."));
         }
         self
     }

@@ -24,7 +24,11 @@ pub fn is_noise(note: &str) -> bool {
         "function requires argument type",
         "consider labeling this block",
     ];
-    BEGINNINGS.iter().any(|start| note.starts_with(start)) || note.ends_with("defined here") || note.contains(ERROR)
+    let linker = note.contains("\"-Wl,") || note.starts_with("some arguments are omitted");
+    linker
+        || BEGINNINGS.iter().any(|start| note.starts_with(start))
+        || note.ends_with("defined here")
+        || note.contains(ERROR)
 }
 
 /// The same in the words of a notebook.
@@ -49,6 +53,9 @@ pub fn mend(text: &str) -> String {
 
 /// A way out that rustc does not see.
 pub fn way_out(code: Option<&str>, message: &str) -> Option<String> {
+    if message.starts_with("linking with `") {
+        return Some("`noisebook doctor` says whether libtorch is where the kernel was built with it".to_string());
+    }
     if message == "expected expression, found `%`" {
         return Some("commands begin with `:` (`:help` lists them), and lines for the shell with `!`".to_string());
     }
@@ -72,8 +79,15 @@ pub fn way_out(code: Option<&str>, message: &str) -> Option<String> {
     plain.then(|| format!("`let mut {name} = {name};` lets `{name}` change from then on"))
 }
 
-/// What evcxr says of a command that failed.
+/// What evcxr says of a command that failed, or of a build that rustc had no part in.
 pub fn command(text: &str) -> String {
+    if text.starts_with("Compilation failed, but no parsable errors were found") {
+        let errors = text.lines().filter_map(|line| line.strip_prefix("error: "));
+        let reasons = text.lines().map(str::trim).filter(|line| line.starts_with("process didn't exit successfully"));
+        let errors: Vec<&str> =
+            errors.chain(reasons.filter_map(|line| line.rsplit_once("` ").map(|(_, how)| how))).collect();
+        return format!("the cell was not built: {}", errors.join(", "));
+    }
     let text = text.replace("package `evcxr_dummy_validate_dep`", "the notebook");
     let noise = [
         "Updating ",
@@ -154,6 +168,12 @@ mod tests {
                 "failed to select a version for `a`.\nversions that meet the requirements `^1` are: 1.0.0\nthe notebook depends \
                  on `a` with feature `b` but `a` does not have that feature.",
             ),
+            (
+                "Compilation failed, but no parsable errors were found. STDERR:\n   Compiling ctx v1.0.0 (/a)\nerror: could not \
+                 compile `ctx` (lib)\n\nCaused by:\n  process didn't exit successfully: `/a/cell-rustc rustc` (signal: 9, \
+                 SIGKILL: kill)\n\nSTDOUT:\n",
+                "the cell was not built: could not compile `ctx` (lib), (signal: 9, SIGKILL: kill)",
+            ),
             ("Shell command failed with exit code 2: ls: no\n", "the shell command ended with status 2: ls: no"),
         ] {
             assert_eq!(command(evcxrs), ours);
@@ -170,6 +190,7 @@ mod tests {
             assert!(!mend(text).contains("CellError") && !mend(text).contains("function"), "{text}");
         }
         assert!(is_noise("required for `CellError` to implement `From<D>`"));
+        assert!(is_noise(" \"cc\" \"-Wl,--version-script=/a/list\" \"-m64\""));
         assert!(!is_noise("`D` needs to implement `std::fmt::Display`"));
     }
 }

@@ -37,7 +37,7 @@ impl Progress {
                     }
                 }
             }
-            show(format!("Done after {:.1} s", begin.elapsed().as_secs_f64()));
+            show(format!("Took {:.1} s", begin.elapsed().as_secs_f64()));
         });
         Self { end: Some(end), thread: Some(thread) }
     }

@@ -234,7 +234,12 @@ impl Session {
         }
         let result = match (how, result) {
             (Interrupted::Not, result) => result,
-            // What went wrong by itself says more.
+            // What went wrong then, a panic over results that are not there say, is told too.
+            (Interrupted::Running, Err(failure)) if failure.name != failure::PROCESS_ENDED => {
+                let mut interrupted = Failure::interrupted(Interrupted::Running);
+                interrupted.traceback.extend(failure.traceback);
+                Err(interrupted)
+            }
             (Interrupted::Running, Err(failure)) => Err(failure),
             // The request came when it had run.
             (Interrupted::Compiling, Ok(())) => Err(Failure::interrupted(Interrupted::Running)),

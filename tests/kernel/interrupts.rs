@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 pub fn check(client: &Client) {
     idle(client);
     code_that_looks(client);
+    code_that_fails_then(client);
     builds(client);
 }
 
@@ -42,6 +43,19 @@ fn code_that_looks(client: &Client) {
     assert_eq!(client.finish(&next).reply.content["status"], "aborted");
     // What the cell bound is there, and the request was for that cell only.
     assert_eq!(client.execute("looked && !noisebook::show::interrupted()").ok().result(), Some("true"));
+}
+
+/// Whatever it does with what is not there, it was interrupted.
+fn code_that_fails_then(client: &Client) {
+    let id = client.send_cell(
+        "println!(\"begin\");\nwhile !noisebook::show::interrupted() {\n\
+             std::thread::sleep(std::time::Duration::from_millis(10));\n}\nkept[9];",
+    );
+    client.wait_for("stream");
+    interrupt(client);
+    let (name, _, traceback) = client.finish(&id).error();
+    assert_eq!(name, "Interrupted");
+    assert!(traceback.contains("index out of bounds") && traceback.contains("5 | kept[9];"), "{traceback}");
 }
 
 fn builds(client: &Client) {

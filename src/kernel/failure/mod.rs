@@ -155,7 +155,7 @@ impl Failure {
     /// For a cell that was interrupted.
     pub fn interrupted(how: Interrupted) -> Self {
         let text = match how {
-            Interrupted::Not | Interrupted::Running => "the cell was asked to stop, and kept what it had",
+            Interrupted::Not | Interrupted::Running => "the cell was asked to stop, and has stopped",
             Interrupted::Compiling => "the build was stopped before the cell ran",
             Interrupted::Killed => "the cell did not look for interrupts, so its process was ended at the second one",
         };

@@ -78,7 +78,8 @@ fn answer(context: &mut CommandContext, question: &Value) -> Value {
     }
     let Ok(completions) = context.completions(&source, at) else { return json!({ "matches": [] }) };
     let shown = completions.completions.iter().map(|completion| (inserted(&completion.code), completion.kind));
-    let matches: BTreeMap<&str, &str> = shown.filter(|(text, _)| !text.is_empty()).collect();
+    let matches: BTreeMap<&str, &str> =
+        shown.filter(|(text, _)| !text.is_empty() && !text.starts_with("evcxr_")).collect();
     let matches: Vec<_> = matches.iter().map(|(text, kind)| json!({ "text": text, "kind": kind })).collect();
     let place = |offset: usize| offset.saturating_sub(before.len());
     json!({ "matches": matches, "start": place(completions.start_offset), "end": place(completions.end_offset) })

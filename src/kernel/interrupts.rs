@@ -25,6 +25,10 @@ pub struct Interrupts {
 struct Cell {
     /// Counts cells, so that a watcher knows its own.
     number: u64,
+    /// How many cells wait behind it.
+    waiting: usize,
+    /// Asked while there was none but those.
+    early: bool,
     /// Between `begin` and `end`.
     at_hand: bool,
     /// Something that was compiled for it runs: it, or nothing but its commands.
@@ -53,10 +57,22 @@ pub enum Interrupted {
 }
 
 impl Interrupts {
+    /// A cell waits, from now on.
+    pub fn arrived(&self) {
+        lock(&self.cell).waiting += 1;
+    }
+
+    /// So many cells wait no longer; true if an interrupt came that was meant for them.
+    pub fn taken(&self, count: usize) -> bool {
+        let mut cell = lock(&self.cell);
+        cell.waiting = cell.waiting.saturating_sub(count);
+        std::mem::take(&mut cell.early)
+    }
+
     /// A cell is at hand from now on.
     pub fn begin(&self) {
         let mut cell = lock(&self.cell);
-        *cell = Cell { number: cell.number + 1, at_hand: true, ..Cell::default() };
+        *cell = Cell { number: cell.number + 1, at_hand: true, waiting: cell.waiting, ..Cell::default() };
     }
 
     /// It is no more.
@@ -100,10 +116,11 @@ impl Interrupts {
     }
 }
 
-/// Asks the cell at hand to stop; does nothing while there is none.
+/// Asks the cell at hand to stop, or the one that is about to be; does nothing while there is none.
 pub fn ask(shared: &Arc<Shared>) {
     let mut cell = lock(&shared.interrupts.cell);
     if !cell.at_hand {
+        cell.early |= cell.waiting > 0;
         return;
     }
     if cell.asked.is_some() {

@@ -59,7 +59,10 @@ impl Shell {
             }
             if asked {
                 match kernel.signer.decode(channels::receive(&self.socket)?) {
-                    Ok(request) if request.kind() == "execute_request" => queue.push(request),
+                    Ok(request) if request.kind() == "execute_request" => {
+                        kernel.shared.interrupts.arrived();
+                        queue.push(request);
+                    }
                     Ok(request) if matches!(request.kind(), "complete_request" | "inspect_request") => {
                         language.ask(request);
                     }

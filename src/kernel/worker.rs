@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::history::History;
-use super::interrupts::Interrupted;
+use super::interrupts::{self, Interrupted};
 use super::language::Language;
 use super::message::Message;
 use super::preparing::Preparing;
@@ -90,8 +90,12 @@ impl Worker {
             self.count += 1;
             self.history.add(self.count, code);
         }
-        // Before the front end hears of the cell: it may interrupt at once.
+        // Before the front end hears of the cell: it may interrupt at once, or may have done so.
+        let early = self.shared.interrupts.taken(1);
         self.shared.begin();
+        if early {
+            interrupts::ask(&self.shared);
+        }
         let publisher = &self.replies.publisher;
         publisher.status(&request.header, "busy");
         self.shared.output.begin(request, self.count, silent);
@@ -108,6 +112,7 @@ impl Worker {
         // A failed cell takes those with it that wait behind it now, and none that a client sends once it knows.
         let stop = asked || result.is_err() && request.flag("stop_on_error", true);
         let aborted = if stop { self.queue.take_all() } else { Vec::new() };
+        self.shared.interrupts.taken(aborted.len());
         let (status, answer) = match result {
             Ok(answer) => ("ok", answer),
             Err(failure) => {

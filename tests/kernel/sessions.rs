@@ -34,6 +34,25 @@ fn sessions() {
     eventually(|| !two.exists());
 }
 
+/// The first cell waits until the kernel can run cells. An interrupt is for it all the same.
+#[test]
+fn the_first_cell_can_be_interrupted() {
+    let client = Client::start();
+    let id = client.send_cell("let a = 1;\nloop { std::thread::sleep(std::time::Duration::from_millis(10)); }");
+    client.send(&client.shell, "kernel_info_request", json!({}));
+    client.wait_for("status");
+    client.control("interrupt_request", json!({}));
+    let begin = Instant::now();
+    let reply = loop {
+        let reply = crate::client::receive(&client.shell, Duration::from_secs(30)).unwrap();
+        if reply.parent["msg_id"] == id {
+            break reply;
+        }
+    };
+    assert_eq!((&reply.content["status"], &reply.content["ename"]), (&json!("error"), &json!("Interrupted")));
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
 fn eventually(happened: impl Fn() -> bool) {
     let begin = Instant::now();
     while !happened() {

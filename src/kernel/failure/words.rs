@@ -154,7 +154,7 @@ mod tests {
         for (evcxrs, ours) in [
             ("Unrecognised command :nope", "there is no command `:nope`: `:help` lists them all"),
             (
-                "    Updating crates.io index\nerror: no matching package named `x` found\nlocation searched: crates.io index",
+                "    Updating the index\nerror: no matching package named `x` found\nlocation searched: the index",
                 "no matching package named `x` found",
             ),
             (

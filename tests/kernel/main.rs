@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn cells() {
+    let _alone = client::alone();
     let client = Client::start();
     prelude(&client);
     results(&client);
@@ -140,6 +141,7 @@ fn silence(client: &Client) {
 
 #[test]
 fn channels() {
+    let _alone = client::alone();
     let mut client = Client::start();
     let id = client.send(&client.shell, "kernel_info_request", json!({}));
     let info = client.finish(&id).reply;

@@ -36,9 +36,14 @@ fn welcome(client: &Client) {
 
 fn completeness(client: &Client) {
     let ask = |code: &str| client.ask("is_complete_request", json!({ "code": code }));
-    assert_eq!(ask("let x = 1;\nx"), json!({ "status": "complete" }));
-    assert_eq!(ask("fn f() {"), json!({ "status": "incomplete", "indent": "    " }));
-    assert_eq!(ask(")"), json!({ "status": "invalid" }));
+    // On a busy machine even a short parse may come too late.
+    let told = |code: &str| {
+        let answers = || (0..10).map(|_| ask(code));
+        answers().find(|answer| answer["status"] != "unknown").expect("an answer")
+    };
+    assert_eq!(told("let x = 1;\nx"), json!({ "status": "complete" }));
+    assert_eq!(told("fn f() {"), json!({ "status": "incomplete", "indent": "    " }));
+    assert_eq!(told(")"), json!({ "status": "invalid" }));
     // Code that takes the parser seconds is answered in time too.
     for deep in ["(", "{", "<", "-", "a("] {
         ask(&deep.repeat(32_000 / deep.len()));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn sessions() {
+    let _alone = crate::client::alone();
     let mut first = Client::start();
     let mut second = Client::start();
     let [(one, process), (two, _)] = [&first, &second].map(|client| {
@@ -37,6 +38,7 @@ fn sessions() {
 /// The first cell waits until the kernel can run cells. An interrupt is for it all the same.
 #[test]
 fn the_first_cell_can_be_interrupted() {
+    let _alone = crate::client::alone();
     let client = Client::start();
     let id = client.send_cell("let a = 1;\nloop { std::thread::sleep(std::time::Duration::from_millis(10)); }");
     client.send(&client.shell, "kernel_info_request", json!({}));

@@ -6,7 +6,7 @@ use crate::net::Network;
 use crate::prediction::Prediction;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::{Levels, Schedule};
-use crate::show::{Bundle, Show, grouped};
+use crate::show::{Bundle, Show, grouped, sides};
 use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
@@ -133,9 +133,9 @@ impl Diffusion {
     pub(crate) fn evaluate(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
         let device = self.device();
         let shape = images.size();
-        let [channels, height, width] = self.network.image_shape();
-        if shape.len() != 4 || shape[0] == 0 || shape[1..] != [channels, height, width] {
-            let rule = format!("this model takes N x {channels} x {height} x {width}");
+        let sample = self.network.sample_shape();
+        if shape.len() != sample.len() + 1 || shape[0] == 0 || shape[1..] != sample {
+            let rule = format!("this model takes N x {}", sides(&sample));
             return Err(Error::argument("images", format!("{shape:?}"), rule));
         }
         let labels = match self.network.classes() {
@@ -148,7 +148,7 @@ impl Diffusion {
         let images = images.f_to_device(device)?;
         let levels = Levels::draw(&self.schedule, shape[0] as usize, seed, step);
         let eps = normal(&mut generator(seed, Stream::Noise, step), &shape, device)?;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, device)?;
+        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
         let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
         let output = self.network.forward(&xt, &levels, labels.as_ref())?;
         let target = self.prediction.target(&images, &eps, &alpha, &sigma)?;
@@ -162,8 +162,8 @@ impl Denoiser for Diffusion {
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
         let xt = &xt.f_to_device(self.device())?;
-        let output = self.network.forward(xt, &levels, labels)?;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, self.device())?;
+        let output = self.network.forward(xt, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
+        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
         self.prediction.x0(xt, &output, &alpha, &sigma)
     }
 
@@ -172,7 +172,7 @@ impl Denoiser for Diffusion {
     }
 
     fn sample_shape(&self) -> Vec<i64> {
-        self.network.image_shape().to_vec()
+        self.network.sample_shape()
     }
 
     fn classes(&self) -> Option<i64> {
@@ -186,10 +186,10 @@ impl Denoiser for Diffusion {
 
 impl Show for Diffusion {
     fn bundle(&self) -> Result<Bundle> {
-        let [channels, height, width] = self.network.image_shape();
+        let sample = sides(&self.network.sample_shape());
         let classes = self.network.classes().map_or("no classes".into(), |count| format!("{count} classes"));
         Ok(Bundle::text(format!(
-            "Diffusion model of {channels} x {height} x {width} images, {classes}\n\
+            "Diffusion model of {sample}, {classes}\n\
              network:    {} parameters on {:?}\n\
              schedule:   {}, {} levels\n\
              prediction: {}",

@@ -23,12 +23,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set from tensors, which it copies: images N x C x H x W in [-1, 1]; labels N (int64; -1 is no label), if
-    /// there are any; the classes' names.
+    /// A data set from tensors, which it copies: images N x C x H x W in [-1, 1], or points N x D; labels N (int64; -1 is
+    /// no label), if there are any; the classes' names.
     ///
     /// # Errors
-    /// Images of another shape or outside [-1, 1] (or not finite), labels of another length or kind, or that no
-    /// class has.
+    /// Images of another shape or outside [-1, 1], points that are not finite, labels of another length or kind, or that
+    /// no class has.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -39,14 +39,19 @@ impl Dataset {
     /// ```
     pub fn new(name: impl Into<String>, images: &Tensor, labels: Option<&Tensor>, classes: &[&str]) -> Result<Self> {
         let size = images.size();
-        if size.len() != 4 || size.contains(&0) {
-            return Err(Error::argument("images", format!("{size:?}"), "must be N x C x H x W, none of them 0"));
+        if !matches!(size.len(), 2 | 4) || size.contains(&0) {
+            let rule = "must be N x C x H x W (points: N x D), none of them 0";
+            return Err(Error::argument("images", format!("{size:?}"), rule));
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_detach_copy()?;
         let (low, high) = (images.f_min()?.f_double_value(&[])?, images.f_max()?.f_double_value(&[])?);
         // Rounding in a resize or a normalisation may step over the edge by a few units in the last place.
-        if !(low >= -1.0 - 1e-4 && high <= 1.0 + 1e-4) {
-            return Err(Error::argument("images", format!("{low} to {high}"), "pixels must lie in [-1, 1]"));
+        let (lowest, highest, rule) = match size.len() {
+            2 => (f64::MIN, f64::MAX, "points must be finite"),
+            _ => (-1.0 - 1e-4, 1.0 + 1e-4, "pixels must lie in [-1, 1]"),
+        };
+        if !(low >= lowest && high <= highest) {
+            return Err(Error::argument("images", format!("{low} to {high}"), rule));
         }
         let labels = match labels {
             Some(labels) => labels.f_to_device(Device::Cpu)?.f_detach_copy()?,
@@ -178,7 +183,10 @@ mod tests {
             let labels = labels.map(Tensor::from_slice);
             Dataset::new("x", &images, labels.as_ref(), &["a"]).unwrap_err().to_string()
         };
-        assert_eq!(said(zeros(&[2, 3]), None), "images = [2, 3]: must be N x C x H x W, none of them 0");
+        let rule = "must be N x C x H x W (points: N x D), none of them 0";
+        assert_eq!(said(zeros(&[2, 3, 4]), None), format!("images = [2, 3, 4]: {rule}"));
+        assert_eq!(said(zeros(&[0, 2]), None), format!("images = [0, 2]: {rule}"));
+        assert_eq!(said(zeros(&[2, 2]) / 0.0, None), "images = NaN to NaN: points must be finite");
         assert_eq!(said(zeros(&[1, 1, 2, 2]) + 2.0, None), "images = 2 to 2: pixels must lie in [-1, 1]");
         assert_eq!(said(zeros(&[1, 1, 2, 2]) / 0.0, None), "images = NaN to NaN: pixels must lie in [-1, 1]");
         assert_eq!(said(zeros(&[2, 1, 2, 2]), Some(&[0])), "labels = [1]: one for each of the 2 images");

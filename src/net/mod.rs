@@ -29,8 +29,8 @@ use tch::{Device, Tensor};
 /// # Ok::<(), noisebook::Error>(())
 /// ```
 pub trait Network: std::fmt::Debug {
-    /// The prediction for noised images `x` (N x C x H x W, taken as float32), one level an image, and labels (N, int64; -1 is
-    /// no label), of the shape of `x`.
+    /// The prediction for noised samples `x` (N x the shape of one sample, taken as float32), one level a sample, and labels
+    /// (N, int64; -1 is no label), of the shape of `x`.
     ///
     /// # Errors
     /// Shapes or labels that the network was not built for.
@@ -56,15 +56,15 @@ pub trait Network: std::fmt::Debug {
     /// ```
     fn parameters(&self) -> &Parameters;
 
-    /// The shape of one image: channels, height, width.
+    /// The shape of one sample: channels, height, width of an image, or the dimension of a point.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// assert_eq!(unet.image_shape(), [1, 8, 8]);
+    /// assert_eq!(unet.sample_shape(), [1, 8, 8]);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
-    fn image_shape(&self) -> [i64; 3];
+    fn sample_shape(&self) -> Vec<i64>;
 
     /// How many classes the network knows, if it knows any.
     ///

@@ -6,7 +6,7 @@ use super::time::sinusoidal;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::{Layers, Row};
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, Table, grouped};
+use crate::show::{Bundle, Show, Table, grouped, sides};
 use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -98,10 +98,9 @@ impl UNet {
     }
 
     fn check_input(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
-        let [channels, height, width] = self.image_shape();
-        let size = x.size();
-        if size.len() != 4 || size[1..] != [channels, height, width] {
-            let rule = format!("this network takes N x {channels} x {height} x {width}");
+        let (shape, size) = (self.sample_shape(), x.size());
+        if size.len() != 4 || size[1..] != shape {
+            let rule = format!("this network takes N x {}", sides(&shape));
             return Err(Error::argument("x", format!("{size:?}"), rule));
         }
         if levels.len() as i64 != size[0] {
@@ -154,9 +153,9 @@ impl Network for UNet {
         &self.inner.parameters
     }
 
-    fn image_shape(&self) -> [i64; 3] {
+    fn sample_shape(&self) -> Vec<i64> {
         let config = &self.inner.config;
-        [config.channels, config.image_size, config.image_size]
+        vec![config.channels, config.image_size, config.image_size]
     }
 
     fn classes(&self) -> Option<i64> {
@@ -171,9 +170,9 @@ impl Network for UNet {
 impl Show for UNet {
     fn bundle(&self) -> Result<Bundle> {
         let total = self.parameter_count();
-        let [channels, height, width] = self.image_shape();
+        let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("U-Net for {channels} x {height} x {width}, {classes}: {} parameters", grouped(total));
+        let title = format!("U-Net for {shape}, {classes}: {} parameters", grouped(total));
         let mut table = Table::new(["layer", "what", "output", "parameters", "share"]).title(title);
         for row in &self.inner.summary {
             let share = format!("{:.1}%", 100.0 * row.parameters as f64 / total as f64);

@@ -3,7 +3,7 @@
 use super::Schedule;
 use crate::random::{Stream, below, generator};
 use crate::{Error, Result};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 /// One noise level for each image of a batch, in the units that every network understands.
 ///
@@ -115,13 +115,18 @@ impl Levels {
         self.times.iter().map(|t| t * self.count as f64 - 1.0).collect()
     }
 
-    /// alpha and sigma of each image as float32 tensors N x 1 x 1 x 1.
-    pub(crate) fn alpha_sigma(&self, schedule: &Schedule, device: Device) -> Result<(Tensor, Tensor)> {
-        let column = |value: &dyn Fn(f64) -> f64| -> Result<Tensor> {
-            let values: Vec<f64> = self.times.iter().map(|&t| value(t)).collect();
-            Ok(Tensor::f_from_slice(&values)?.f_to_device(device)?.f_to_kind(Kind::Float)?.f_view([-1, 1, 1, 1])?)
-        };
-        Ok((column(&|t| schedule.alpha(t))?, column(&|t| schedule.sigma(t))?))
+    /// alpha and sigma of each sample of `like`, of its kind, on its device: N x 1 x ... 1.
+    pub(crate) fn alpha_sigma(&self, schedule: &Schedule, like: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.column(like, |t| schedule.alpha(t))?, self.column(like, |t| schedule.sigma(t))?))
+    }
+
+    /// A number for each sample of `like`, of its kind, on its device: N x 1 x ... 1.
+    pub(crate) fn column(&self, like: &Tensor, value: impl Fn(f64) -> f64) -> Result<Tensor> {
+        let values: Vec<f64> = self.times.iter().map(|&t| value(t)).collect();
+        let mut shape = vec![1; like.dim()];
+        shape[0] = -1;
+        let values = Tensor::f_from_slice(&values)?.f_to_kind(like.f_kind()?)?;
+        Ok(values.f_view(shape.as_slice())?.f_to_device(like.device())?)
     }
 }
 

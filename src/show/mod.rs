@@ -139,6 +139,11 @@ pub fn interrupted() -> bool {
     Outlet::detect().interrupted()
 }
 
+/// The lengths of a tensor's sides: 1 x 8 x 8.
+pub(crate) fn sides(lengths: &[i64]) -> String {
+    lengths.iter().map(i64::to_string).collect::<Vec<_>>().join(" x ")
+}
+
 /// A count with commas between thousands: 1,797.
 pub(crate) fn grouped(count: usize) -> String {
     axis::grouped(&count.to_string())

@@ -21,9 +21,10 @@ impl OneThread {
         if std::env::var_os("OMP_NUM_THREADS").is_some() || network.device() != tch::Device::Cpu {
             return None;
         }
-        let [_, height, width] = network.image_shape();
+        // Where the layers are convolutions, each weight is used at every position.
+        let positions: i64 = network.sample_shape().iter().skip(1).product();
         let layers = network.parameters().named().len().max(1);
-        let work = network.parameter_count() as f64 * (height * width) as f64 * batch_size as f64 / layers as f64;
+        let work = network.parameter_count() as f64 * positions as f64 * batch_size as f64 / layers as f64;
         if work > SMALL {
             return None;
         }

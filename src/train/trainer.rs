@@ -4,6 +4,7 @@ use super::run::Run;
 use super::steps::TrainSteps;
 use crate::data::{Dataset, check_batch_size};
 use crate::diffusion::Diffusion;
+use crate::show::sides;
 use crate::{Error, Result};
 
 /// Trains a model on a data set.
@@ -247,9 +248,8 @@ impl Trainer {
             }
         }
         let (images, network) = (dataset.images().size(), self.model.network());
-        if images[1..] != network.image_shape() {
-            let [channels, height, width] = network.image_shape();
-            let rule = format!("this model takes images of {channels} x {height} x {width}");
+        if images[1..] != network.sample_shape() {
+            let rule = format!("this model takes samples of {}", sides(&network.sample_shape()));
             return Err(Error::argument("data set", format!("{:?}", &images[1..]), rule));
         }
         match network.classes() {
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(said(Trainer::new(&model(Some(9), 8))), "label = 9: the classes are 0 to 8, and -1 is no label");
         assert_eq!(
             said(Trainer::new(&model(None, 16))),
-            "data set = [1, 8, 8]: this model takes images of 1 x 16 x 16"
+            "data set = [1, 8, 8]: this model takes samples of 1 x 16 x 16"
         );
     }
 }

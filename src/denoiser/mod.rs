@@ -29,7 +29,8 @@ use tch::{Device, Tensor};
 /// ```
 pub trait Denoiser {
     /// Predicted x_0 (N x the shape of one sample) for x_t at time `t` in (0, 1], with labels (N, int64; -1 is no
-    /// label) or none.
+    /// label) or none. It is of the kind of x_t: samplers work in float64, also where a network takes float32. Its gradient
+    /// flows back to x_t.
     ///
     /// # Errors
     /// Shapes or labels that the model was not made for.

@@ -99,7 +99,13 @@ impl Spacing {
     }
 }
 
-/// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
+impl Schedule {
+    /// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
+    pub(crate) fn time_at(&self, log_snr: f64) -> f64 {
+        time_of(self, log_snr)
+    }
+}
+
 fn time_of(schedule: &Schedule, log_snr: f64) -> f64 {
     let (mut low, mut high) = (1.0 / schedule.levels() as f64, 1.0);
     // Rounding must not lose the ends.

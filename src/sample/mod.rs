@@ -32,9 +32,12 @@ mod dpmpp_2m_sde;
 mod encode;
 mod euler;
 mod figure;
+#[cfg(test)]
+mod fixtures;
 mod guidance;
 mod heun;
 mod predictor_corrector;
+mod reverse_sde;
 mod rule;
 mod sampler;
 mod samples;

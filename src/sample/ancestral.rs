@@ -1,10 +1,8 @@
 //! Euler's method with DDPM's noise: k-diffusion's `sample_euler_ancestral`.
 
 use super::ddim::Implicit;
-use super::karras_spacing;
 use super::rule::{Knobs, Method, Rule};
 use super::sampler::{Sampler, Steps};
-use crate::Schedule;
 use crate::schedule::Spacing;
 
 /// A straight line to less noise than the next level has, then fresh noise up to it.
@@ -45,7 +43,7 @@ impl Method for Ancestral {
         Box::new(Implicit { eta: 1.0 })
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        karras_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::Karras { rho: 7.0 }
     }
 }

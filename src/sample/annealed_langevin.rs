@@ -1,11 +1,10 @@
 //! Annealed Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution",
 //! algorithm 1.
 
-use super::log_snr_spacing;
 use super::rule::{Knob, Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +81,8 @@ impl Method for AnnealedLangevin {
         Box::new(Langevin { updates: knobs.corrections.unwrap_or(CORRECTIONS), snr: knobs.snr.unwrap_or(SNR) })
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        log_snr_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::LogSnr
     }
 
     fn takes(&self, knob: Knob) -> bool {

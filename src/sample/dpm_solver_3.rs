@@ -2,11 +2,10 @@
 //! Steps", algorithm 2.
 
 use super::ddim::straight;
-use super::log_snr_spacing;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 /// The exact solution's integral of e^-lambda eps, with eps expanded to second order in lambda = ln(alpha/sigma): from the
@@ -47,8 +46,8 @@ impl Method for DpmSolver3 {
         Box::new(*self)
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        log_snr_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::LogSnr
     }
 
     fn inverts(&self, _: &Knobs) -> bool {

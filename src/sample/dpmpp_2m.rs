@@ -1,11 +1,10 @@
 //! DPM-Solver++(2M): Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models",
 //! algorithm 2.
 
-use super::log_snr_spacing;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +42,8 @@ impl Method for Dpmpp2m {
         Box::new(TwoSteps::default())
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        log_snr_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::LogSnr
     }
 }
 

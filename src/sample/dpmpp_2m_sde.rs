@@ -2,11 +2,10 @@
 //! `sample_dpmpp_2m_sde` with `solver_type="midpoint"`, eta = 1.
 
 use super::dpmpp_2m::Past;
-use super::log_snr_spacing;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +45,8 @@ impl Method for Dpmpp2mSde {
         Box::new(TwoNoisySteps::default())
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        log_snr_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::LogSnr
     }
 }
 

@@ -1,10 +1,8 @@
 //! Euler's method on the probability-flow ODE: Karras et al. 2022, algorithm 1 without its correction.
 
 use super::ddim::Implicit;
-use super::karras_spacing;
 use super::rule::{Knobs, Method, Rule};
 use super::sampler::{Sampler, Steps};
-use crate::Schedule;
 use crate::schedule::Spacing;
 
 /// x/alpha goes d(x/alpha)/d(sigma/alpha) = eps: one straight line a step.
@@ -45,8 +43,8 @@ impl Method for Euler {
         Box::new(Implicit { eta: 0.0 })
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        karras_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::Karras { rho: 7.0 }
     }
 
     fn inverts(&self, _: &Knobs) -> bool {

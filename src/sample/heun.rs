@@ -1,11 +1,10 @@
 //! Heun's method on the probability-flow ODE: Karras et al. 2022, algorithm 1.
 
 use super::ddim::straight;
-use super::karras_spacing;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 /// A straight line to the next level, then again with the mean of the slopes at both ends.
@@ -47,8 +46,8 @@ impl Method for Heun {
         Box::new(*self)
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        karras_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::Karras { rho: 7.0 }
     }
 
     fn inverts(&self, _: &Knobs) -> bool {

@@ -42,22 +42,11 @@ mod rule;
 mod sampler;
 mod samples;
 mod steps;
+#[cfg(test)]
+mod two_modes;
 mod unipc;
 
 pub use figure::Trajectory;
 pub use sampler::Sampler;
 pub use samples::Samples;
 pub use steps::{SampleStep, SampleSteps};
-
-use crate::Schedule;
-use crate::schedule::Spacing;
-
-/// Karras's levels, where sigma/alpha is finite at t = 1.
-fn karras_spacing(schedule: &Schedule) -> Spacing {
-    if schedule.log_snr(1.0).is_finite() { Spacing::Karras { rho: 7.0 } } else { Spacing::Uniform }
-}
-
-/// Equal steps of ln SNR, where it is finite at t = 1.
-fn log_snr_spacing(schedule: &Schedule) -> Spacing {
-    if schedule.log_snr(1.0).is_finite() { Spacing::LogSnr } else { Spacing::Uniform }
-}

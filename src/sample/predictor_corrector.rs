@@ -4,8 +4,8 @@
 use super::annealed_langevin::langevin;
 use super::rule::{Knob, Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::{Kind, Tensor};
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ impl Method for PredictorCorrector {
         Box::new(corrector)
     }
 
-    fn spacing(&self, _: &Schedule) -> Spacing {
+    fn spacing(&self) -> Spacing {
         Spacing::Uniform
     }
 

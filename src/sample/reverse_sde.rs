@@ -43,7 +43,7 @@ impl Method for ReverseSde {
         Box::new(*self)
     }
 
-    fn spacing(&self, _: &Schedule) -> Spacing {
+    fn spacing(&self) -> Spacing {
         Spacing::Uniform
     }
 

@@ -25,7 +25,7 @@ pub(super) trait Method: std::fmt::Debug {
     fn rule(&self, knobs: &Knobs) -> Box<dyn Rule>;
 
     /// Where the steps lie unless the reader says so.
-    fn spacing(&self, _: &Schedule) -> Spacing {
+    fn spacing(&self) -> Spacing {
         Spacing::Trailing
     }
 

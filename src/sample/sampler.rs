@@ -67,6 +67,38 @@ impl Sampler {
         }
     }
 
+    /// One sampler of each kind, with as many steps as bring 10,000 samples of a mixture of two Gaussians so near the truth
+    /// that a test of that many samples finds no difference. (A network that has learned images wants no more.)
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let schedule = Schedule::linear(1_000)?;
+    /// let two = GaussianMixture::new(&[0.3, 0.7], &Tensor::from_slice(&[-0.6, 0.5]).view([2, 1]), &[0.2, 0.3], &schedule)?;
+    /// for sampler in Sampler::all() {
+    ///     let steps = sampler.count(10).iter(&two)?.steps();
+    ///     assert!(steps <= 1_000);
+    /// }
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::ddpm(),
+            Self::ddpm_beta(),
+            Self::ddim(100),
+            Self::euler(100),
+            Self::ancestral(250),
+            Self::heun(30),
+            Self::dpm_solver_3(15),
+            Self::dpmpp_2m(30),
+            Self::dpmpp_2m_sde(60),
+            Self::unipc(25),
+            Self::reverse_sde(1_000),
+            Self::predictor_corrector(1_000),
+            Self::annealed_langevin(100),
+        ]
+    }
+
     /// Where the steps lie; each sampler's own text says where by default. [`ddpm`](Self::ddpm) takes every level.
     ///
     /// ```
@@ -295,9 +327,7 @@ impl Sampler {
                     "DDPM takes every level; Sampler::ddim(steps).eta(1.0) takes its noise at the levels of a spacing";
                 Err(Error::argument("spacing", spacing, rule))
             }
-            (Steps::Count(steps), spacing) => {
-                spacing.unwrap_or_else(|| self.method.spacing(schedule)).times(schedule, steps)
-            }
+            (Steps::Count(steps), spacing) => spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, steps),
         }
     }
 

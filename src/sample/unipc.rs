@@ -1,11 +1,10 @@
 //! UniPC: Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models".
 
 use super::dpmpp_2m::Past;
-use super::log_snr_spacing;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
+use crate::Result;
 use crate::schedule::Spacing;
-use crate::{Result, Schedule};
 use tch::Tensor;
 
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +45,8 @@ impl Method for UniPc {
         Box::new(Unified::default())
     }
 
-    fn spacing(&self, schedule: &Schedule) -> Spacing {
-        log_snr_spacing(schedule)
+    fn spacing(&self) -> Spacing {
+        Spacing::LogSnr
     }
 }
 

@@ -1,6 +1,5 @@
 //! Implicit sampling: Song et al. 2021, "Denoising Diffusion Implicit Models".
 
-use super::ddpm::posterior;
 use super::steps::Update;
 use crate::{Result, Schedule};
 use tch::Tensor;
@@ -15,8 +14,7 @@ impl Update for Ddim {
     fn update(&self, schedule: &Schedule, xt: &Tensor, x0: &Tensor, z: &Tensor, (t, s): (f64, f64)) -> Result<Tensor> {
         let (alpha_t, sigma_t) = (schedule.alpha(t), schedule.sigma(t));
         let (alpha_s, sigma_s) = (schedule.alpha(s), schedule.sigma(s));
-        let (_, _, posterior_variance) = posterior(schedule, t, s);
-        let variance = self.eta.powi(2) * posterior_variance;
+        let variance = self.eta.powi(2) * schedule.posterior(t, s)?.variance;
         let kept = (sigma_s.powi(2) - variance).max(0.0).sqrt();
         // alpha_s x_0 + kept (x_t - alpha_t x_0)/sigma_t, its two images gathered.
         let from_x0 = x0.f_mul_scalar(alpha_s - kept * alpha_t / sigma_t)?;
@@ -32,6 +30,7 @@ impl Update for Ddim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Posterior;
     use tch::Kind;
 
     /// Closed form 2: with eta = 1 the mean and the variance are DDPM's.
@@ -48,7 +47,7 @@ mod tests {
         let one = |value: f64| Tensor::from_slice(&[value]);
         let ddim = Ddim { eta: 1.0 };
         for times in [(1.0, 0.999), (0.5, 0.4), (0.002, 0.001), (0.001, 0.0)] {
-            let (c_0, c_x, variance) = posterior(schedule, times.0, times.1);
+            let Posterior { c_0, c_x, variance, .. } = schedule.posterior(times.0, times.1).unwrap();
             let step =
                 |xt, x0, z| ddim.update(schedule, &one(xt), &one(x0), &one(z), times).unwrap().double_value(&[0]);
             for (value, expected) in

@@ -1,6 +1,5 @@
 //! Implicit sampling: Song et al. 2021, "Denoising Diffusion Implicit Models".
 
-use super::ddpm::posterior;
 use super::rule::{Knob, Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
 use crate::Result;
@@ -74,10 +73,11 @@ pub(super) struct Implicit {
 
 impl Rule for Implicit {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
-        let (_, _, posterior_variance) = posterior(step.schedule(), step.t, step.s);
-        let variance = self.eta.powi(2) * posterior_variance;
-        let next = straight(step, step.x0, variance)?;
-        if self.eta > 0.0 && step.s > 0.0 { mix(1.0, &next, variance.sqrt(), &step.noise()?) } else { Ok(next) }
+        if self.eta == 0.0 || step.s == 0.0 {
+            return straight(step, step.x0, 0.0);
+        }
+        let variance = self.eta.powi(2) * step.schedule().posterior(step.t, step.s)?.variance;
+        mix(1.0, &straight(step, step.x0, variance)?, variance.sqrt(), &step.noise()?)
     }
 }
 
@@ -95,6 +95,7 @@ mod tests {
     use super::super::steps::tests::one_step;
     use super::*;
     use crate::Schedule;
+    use crate::process::Posterior;
     use tch::Kind;
 
     /// Closed form 2: with eta = 1 the mean and the variance are DDPM's.
@@ -110,7 +111,7 @@ mod tests {
     fn eta_one_is_ddpm_for(schedule: &Schedule) {
         let one = |value: f64| Tensor::from_slice(&[value]);
         for times in [(1.0, 0.999), (0.5, 0.4), (0.002, 0.001), (0.001, 0.0)] {
-            let (c_0, c_x, variance) = posterior(schedule, times.0, times.1);
+            let Posterior { c_0, c_x, variance, .. } = schedule.posterior(times.0, times.1).unwrap();
             let step = |xt, x0, z| {
                 let mut rule = Implicit { eta: 1.0 };
                 one_step(&mut rule, schedule, &one(xt), &one(x0), &one(z), times).double_value(&[0])

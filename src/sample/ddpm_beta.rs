@@ -1,6 +1,5 @@
 //! Ancestral sampling with the chain's own variance: Ho et al. 2020, section 3.2.
 
-use super::ddpm::posterior;
 use super::rule::{Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
 use crate::Result;
@@ -44,8 +43,7 @@ impl Method for DdpmBeta {
 
 impl Rule for DdpmBeta {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
-        let (c_0, c_x, _) = posterior(step.schedule(), step.t, step.s);
-        let mean = mix(c_0, step.x0, c_x, step.x)?;
+        let mean = step.schedule().posterior(step.t, step.s)?.mean(step.x, step.x0)?;
         if step.s == 0.0 {
             return Ok(mean);
         }

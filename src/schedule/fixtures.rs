@@ -6,7 +6,7 @@ use crate::Result;
 const FIXTURE: &str = include_str!("../../tests/fixtures/schedules.in");
 
 /// One of every kind, in the order of the fixture.
-pub(super) fn all(levels: usize) -> Vec<Schedule> {
+pub(crate) fn all(levels: usize) -> Vec<Schedule> {
     let linear = Schedule::linear(levels);
     let zero = [Schedule::linear(levels), Schedule::cosine(levels)].map(|one| one.unwrap().zero_terminal_snr());
     let chains = [linear, Schedule::cosine(levels), Schedule::sigmoid(levels)].into_iter().chain(zero);

@@ -258,11 +258,12 @@ fn check_levels(levels: usize) -> Result<()> {
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+pub(crate) use fixtures::all;
+#[cfg(test)]
 mod slopes;
 
 #[cfg(test)]
 mod tests {
-    use super::fixtures::all;
     use super::*;
 
     fn close(value: f64, expected: f64, relative: f64) {

@@ -1,7 +1,6 @@
 //! Drift and diffusion beside the curves whose slopes they are.
 
-use super::Schedule;
-use super::fixtures::all;
+use super::{Schedule, all};
 
 const LEVELS: usize = 37;
 

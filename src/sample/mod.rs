@@ -2,6 +2,8 @@
 
 mod ddim;
 mod ddpm;
+#[allow(dead_code)]
+pub(crate) mod dormand_prince;
 mod figure;
 mod guidance;
 mod sampler;

@@ -3,7 +3,7 @@
 //! It leaves the name `Result` to the reader, whose own functions return other errors.
 
 pub use crate::data::{Batch, Dataset};
-pub use crate::denoiser::Denoiser;
+pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::Nearest;
 pub use crate::net::{Network, UNet};

@@ -31,6 +31,8 @@ mod dpmpp_2m;
 mod dpmpp_2m_sde;
 mod encode;
 mod euler;
+#[allow(dead_code)]
+pub(crate) mod dormand_prince;
 mod figure;
 #[cfg(test)]
 mod fixtures;

@@ -10,7 +10,7 @@ use tch::Tensor;
 #[derive(Debug)]
 pub(crate) struct Conv2d {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     stride: i64,
     padding: i64,
 }
@@ -20,8 +20,17 @@ impl Conv2d {
         let bound = 1.0 / ((from * kernel * kernel) as f64).sqrt();
         init.scope(name, |init| {
             let weight = init.uniform("weight", &[to, from, kernel, kernel], bound)?;
-            let bias = init.uniform("bias", &[to], bound)?;
+            let bias = Some(init.uniform("bias", &[to], bound)?);
             Ok(Self { weight, bias, stride: 1, padding: kernel / 2 })
+        })
+    }
+
+    /// The same without a bias, for where a normalisation that follows would take it away.
+    pub(crate) fn without_bias(init: &mut Initializer, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
+        let bound = 1.0 / ((from * kernel * kernel) as f64).sqrt();
+        init.scope(name, |init| {
+            let weight = init.uniform("weight", &[to, from, kernel, kernel], bound)?;
+            Ok(Self { weight, bias: None, stride: 1, padding: kernel / 2 })
         })
     }
 
@@ -29,7 +38,7 @@ impl Conv2d {
     pub(crate) fn zero(init: &mut Initializer, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
         init.scope(name, |init| {
             let weight = init.constant("weight", &[to, from, kernel, kernel], 0.0)?;
-            let bias = init.constant("bias", &[to], 0.0)?;
+            let bias = Some(init.constant("bias", &[to], 0.0)?);
             Ok(Self { weight, bias, stride: 1, padding: kernel / 2 })
         })
     }
@@ -39,7 +48,7 @@ impl Conv2d {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, 1)?)
+        Ok(x.f_conv2d(&self.weight, self.bias.as_ref(), self.stride, self.padding, 1, 1)?)
     }
 }
 
@@ -89,6 +98,27 @@ impl GroupNorm {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_group_norm(self.groups, Some(&self.weight), Some(&self.bias), 1e-5, true)?)
+    }
+}
+
+/// Normalises each token over its channels (Ba et al. 2016), then scales and shifts each channel.
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl LayerNorm {
+    pub(crate) fn new(init: &mut Initializer, name: &str, channels: i64) -> Result<Self> {
+        init.scope(name, |init| {
+            let weight = init.constant("weight", &[channels], 1.0)?;
+            Ok(Self { weight, bias: init.constant("bias", &[channels], 0.0)? })
+        })
+    }
+
+    /// The last dimension of `x` are the channels.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), 1e-5, true)?)
     }
 }
 

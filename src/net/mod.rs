@@ -1,13 +1,20 @@
 //! Networks: what learns to predict.
 
+mod article;
+mod article_builder;
+mod article_layers;
+mod checks;
 mod layers;
 mod parameters;
+mod summary;
 mod time;
 mod unet;
 mod unet_blocks;
 mod unet_builder;
 mod unet_layers;
 
+pub use article::ArticleUNet;
+pub use article_builder::ArticleUNetBuilder;
 pub use parameters::Parameters;
 pub use unet::UNet;
 pub use unet_builder::UNetBuilder;

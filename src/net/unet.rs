@@ -1,13 +1,15 @@
 //! The U-Net of Ho et al. 2020, at any size.
 
 use super::Network;
+use super::checks::check_input;
 use super::parameters::{Initializer, Parameters};
+use super::summary::Summary;
 use super::time::sinusoidal;
 use super::unet_builder::UNetBuilder;
-use super::unet_layers::{Layers, Row};
+use super::unet_layers::Layers;
+use crate::Result;
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, Table, grouped, sides};
-use crate::{Error, Result};
+use crate::show::{Bundle, Show, grouped, sides};
 use std::rc::Rc;
 use tch::{Kind, Tensor};
 
@@ -35,7 +37,7 @@ pub struct UNet {
 struct Inner {
     config: UNetBuilder,
     parameters: Parameters,
-    summary: Vec<Row>,
+    summary: Summary,
     layers: Layers,
 }
 
@@ -96,29 +98,11 @@ impl UNet {
         }
         Ok(embedding.f_silu()?)
     }
-
-    fn check_input(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
-        let (shape, size) = (self.sample_shape(), x.size());
-        if size.len() != 4 || size[1..] != shape {
-            let rule = format!("this network takes N x {}", sides(&shape));
-            return Err(Error::argument("x", format!("{size:?}"), rule));
-        }
-        if levels.len() as i64 != size[0] {
-            return Err(Error::argument("levels", levels.len(), format!("one for each of the {} images", size[0])));
-        }
-        match (labels, self.classes()) {
-            (Some(labels), Some(classes)) => crate::labels::check(labels, size[0], classes),
-            (Some(_), None) => {
-                Err(Error::argument("labels", "Some", "this network was built without classes: give None"))
-            }
-            (None, _) => Ok(()),
-        }
-    }
 }
 
 impl Network for UNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        self.check_input(x, levels, labels)?;
+        check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
         let embedding = self.embedding(levels, labels)?;
         let mut x = net.conv_in.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
@@ -169,16 +153,10 @@ impl Network for UNet {
 
 impl Show for UNet {
     fn bundle(&self) -> Result<Bundle> {
-        let total = self.parameter_count();
         let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("U-Net for {shape}, {classes}: {} parameters", grouped(total));
-        let mut table = Table::new(["layer", "what", "output", "parameters", "share"]).title(title);
-        for row in &self.inner.summary {
-            let share = format!("{:.1}%", 100.0 * row.parameters as f64 / total as f64);
-            table = table.row([&row.name, row.what, &row.shape, &grouped(row.parameters), &share]);
-        }
-        table.bundle()
+        let title = format!("U-Net for {shape}, {classes}: {} parameters", grouped(self.parameter_count()));
+        self.inner.summary.table(title).bundle()
     }
 }
 
@@ -211,7 +189,7 @@ mod tests {
     #[test]
     fn the_summary_counts_every_parameter_once() {
         let unet = small();
-        let rows: usize = unet.inner.summary.iter().map(|row| row.parameters).sum();
+        let rows: usize = unet.inner.summary.parameters().iter().map(|(_, count)| count).sum();
         assert_eq!(rows, unet.parameter_count());
         let named: usize = unet.parameters().named().iter().map(|(_, tensor)| tensor.numel()).sum();
         assert_eq!(named, unet.parameter_count());
@@ -281,7 +259,7 @@ mod tests {
         let unet = small();
         let said = |x: &Tensor, labels: Option<&Tensor>| unet.forward(x, &levels, labels).unwrap_err().to_string();
         assert_eq!(said(&x.view([3, 64]), None), "x = [3, 64]: this network takes N x 1 x 8 x 8");
-        assert_eq!(said(&x.narrow(0, 0, 2), None), "levels = 3: one for each of the 2 images");
+        assert_eq!(said(&x.narrow(0, 0, 2), None), "levels = 3: one for each of the 2 samples");
         assert_eq!(said(&x, Some(&labels.narrow(0, 0, 1))), "labels = [1]: one for each of the 3 images");
         let unknown = Tensor::from_slice(&[0i64, 9, 10]);
         assert_eq!(said(&x, Some(&unknown)), "label = 10: the classes are 0 to 9, and -1 is no label");

@@ -1,11 +1,9 @@
 //! How a U-Net is described and checked.
 
+use super::checks::check_sizes;
 use super::unet::UNet;
 use crate::{Error, Result, device};
 use tch::Device;
-
-/// No size is larger: what is, was mistyped.
-const MOST: i64 = 8_192;
 
 /// The description of a [`UNet`]; [`UNet::builder`] starts one.
 ///
@@ -227,7 +225,7 @@ impl UNetBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        let positive = [
+        check_sizes(&[
             ("channels", self.channels),
             ("image_size", self.image_size),
             ("base_channels", self.base_channels),
@@ -235,15 +233,7 @@ impl UNetBuilder {
             ("heads", self.heads),
             ("groups", self.groups),
             ("classes", self.classes.unwrap_or(1)),
-        ];
-        for (name, value) in positive {
-            if value < 1 {
-                return Err(Error::argument(name, value, "must be at least 1"));
-            }
-            if value > MOST {
-                return Err(Error::argument(name, value, format!("must be at most {MOST}")));
-            }
-        }
+        ])?;
         let mults = &self.channel_mults;
         if mults.is_empty() || mults.len() > 16 || mults.iter().any(|mult| !(1..=64).contains(mult)) {
             let rule = "one number from 1 to 64 for each of 1 to 16 resolutions";

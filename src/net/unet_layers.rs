@@ -2,6 +2,7 @@
 
 use super::layers::{Conv2d, Embedding, GroupNorm, Linear};
 use super::parameters::Initializer;
+use super::summary::Summary;
 use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
 use super::unet_builder::UNetBuilder;
 use crate::Result;
@@ -19,19 +20,10 @@ pub(super) struct Layers {
     pub(super) conv_out: Conv2d,
 }
 
-/// One line of the summary.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) what: &'static str,
-    pub(super) shape: String,
-    pub(super) parameters: usize,
-}
-
 impl Layers {
     /// The layers of a checked description, their weights in `init`, and a summary of them.
-    pub(super) fn new(config: &UNetBuilder, init: &mut Initializer) -> Result<(Self, Vec<Row>)> {
-        let mut make = Maker { init, summary: Vec::new(), config };
+    pub(super) fn new(config: &UNetBuilder, init: &mut Initializer) -> Result<(Self, Summary)> {
+        let mut make = Maker { init, summary: Summary::default(), config };
         let base = config.base_channels;
         let width = Width { embedding: 4 * base, groups: config.groups, heads: config.heads };
 
@@ -120,7 +112,7 @@ impl Layers {
 /// Builds layers and writes a line of the summary for each.
 struct Maker<'a> {
     init: &'a mut Initializer,
-    summary: Vec<Row>,
+    summary: Summary,
     config: &'a UNetBuilder,
 }
 
@@ -133,14 +125,11 @@ impl Maker<'_> {
         at: Option<(i64, i64)>,
         build: impl FnOnce(&mut Initializer) -> Result<T>,
     ) -> Result<T> {
-        let before = self.init.count();
-        let layer = build(self.init)?;
         let shape = match at {
             Some((channels, size)) => format!("{channels} x {size} x {size}"),
             None => format!("{}", 4 * self.config.base_channels),
         };
-        self.summary.push(Row { name: name.to_string(), what, shape, parameters: self.init.count() - before });
-        Ok(layer)
+        self.summary.layer(self.init, name, what, shape, build)
     }
 
     fn block(&mut self, name: &str, from: i64, to: i64, size: i64, width: Width) -> Result<Block> {

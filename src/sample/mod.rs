@@ -26,26 +26,24 @@ mod annealed_langevin;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
+pub(crate) mod dormand_prince;
 mod dpm_solver_3;
 mod dpmpp_2m;
 mod dpmpp_2m_sde;
 mod encode;
 mod euler;
-#[allow(dead_code)]
-pub(crate) mod dormand_prince;
 mod figure;
 #[cfg(test)]
 mod fixtures;
 mod guidance;
 mod heun;
 mod predictor_corrector;
+pub(crate) mod probability_flow;
 mod reverse_sde;
 mod rule;
 mod sampler;
 mod samples;
 mod steps;
-#[cfg(test)]
-mod two_modes;
 mod unipc;
 
 pub use figure::Trajectory;

@@ -28,6 +28,9 @@ pub enum Spacing {
     /// Equal steps of sqrt(t) from the last level to the first, then the data: more steps near the data (Song et al. 2021,
     /// "Denoising Diffusion Implicit Models", appendix D.2, there rounded).
     Quadratic,
+    /// Equal steps of the angle theta = atan(sigma/alpha) from the last level to the first, then the data: v's own clock
+    /// (Salimans & Ho 2022, appendix D).
+    Angle,
     /// Equal steps of (sigma/alpha)^(1/rho) from the last level to the first, then the data (Karras et al. 2022, eq. 5,
     /// whose rho is 7). Where ln SNR falls below -10.2 at t = 1, one step leads from there to -10.2.
     Karras {
@@ -65,6 +68,12 @@ impl Spacing {
             Self::Uniform => at(&|k| 1.0 - k / count),
             Self::Quadratic => at(&|k| between(1.0, (1.0 / n).sqrt(), k as usize, steps).powi(2)),
             Self::LogSnr => from_noise(schedule, steps, &|last, first, k, count| between(last, first, k, count)),
+            Self::Angle => {
+                let angle = |t: f64| schedule.sigma(t).atan2(schedule.alpha(t));
+                let (last, first) = (angle(1.0), angle(1.0 / n));
+                let time = |k| schedule.time_at(-2.0 * between(last, first, k, steps).tan().ln());
+                at(&|k| if k == 0.0 { 1.0 } else { time(k as usize) })
+            }
             Self::Karras { rho } => {
                 if !(rho.is_finite() && rho > 0.0) {
                     return Err(Error::argument("rho", rho, "the power is a positive number"));
@@ -130,6 +139,7 @@ impl fmt::Display for Spacing {
             Self::Leading => f.write_str("leading"),
             Self::Uniform => f.write_str("uniform"),
             Self::LogSnr => f.write_str("uniform in ln SNR"),
+            Self::Angle => f.write_str("uniform in the angle"),
             Self::Quadratic => f.write_str("quadratic"),
             Self::Karras { rho } => write!(f, "Karras with rho = {rho}"),
         }
@@ -140,11 +150,12 @@ impl fmt::Display for Spacing {
 mod tests {
     use super::*;
 
-    const ALL: [Spacing; 6] = [
+    const ALL: [Spacing; 7] = [
         Spacing::Trailing,
         Spacing::Leading,
         Spacing::Uniform,
         Spacing::LogSnr,
+        Spacing::Angle,
         Spacing::Quadratic,
         Spacing::Karras { rho: 7.0 },
     ];

@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use crate::random::{Stream, generator, permutation};
-use crate::schedule::Levels;
+use crate::schedule::{Levels, TrainingLevels};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result, Schedule};
 use tch::Tensor;
@@ -41,7 +41,7 @@ impl Batch {
         let Some(&count) = shape.first() else {
             return Err(Error::argument("images", format!("{shape:?}"), "a batch is N x C x H x W"));
         };
-        Ok(Levels::draw(schedule, count as usize, seed, 0))
+        TrainingLevels::default().draw(schedule, count as usize, seed)
     }
 }
 

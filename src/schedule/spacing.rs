@@ -112,24 +112,20 @@ fn from_noise(schedule: &Schedule, steps: usize, value: &dyn Fn(f64, f64, usize,
 impl Schedule {
     /// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
     pub(crate) fn time_at(&self, log_snr: f64) -> f64 {
-        time_of(self, log_snr)
+        let (mut low, mut high) = (1.0 / self.levels() as f64, 1.0);
+        // Rounding must not lose the ends.
+        if log_snr >= self.log_snr(low) {
+            return low;
+        }
+        if log_snr <= self.log_snr(high) {
+            return high;
+        }
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.log_snr(middle) > log_snr { low = middle } else { high = middle }
+        }
+        0.5 * (low + high)
     }
-}
-
-fn time_of(schedule: &Schedule, log_snr: f64) -> f64 {
-    let (mut low, mut high) = (1.0 / schedule.levels() as f64, 1.0);
-    // Rounding must not lose the ends.
-    if log_snr >= schedule.log_snr(low) {
-        return low;
-    }
-    if log_snr <= schedule.log_snr(high) {
-        return high;
-    }
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if schedule.log_snr(middle) > log_snr { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
 }
 
 impl fmt::Display for Spacing {

@@ -8,7 +8,7 @@ pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::Nearest;
 pub use crate::net::{ArticleUNet, Network, UNet};
 pub use crate::prediction::{LossWeight, Prediction};
-pub use crate::process::{Posterior, Strip, Transition};
+pub use crate::process::{Paths, Posterior, Strip, Transition};
 pub use crate::sample::{SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;

@@ -22,6 +22,8 @@ pub(crate) enum Stream {
     Prior = 7,
     Sampling = 8,
     Forward = 9,
+    Points = 10,
+    Paths = 11,
     Truth = 12,
     Source = 13,
 }

@@ -17,7 +17,7 @@ use tch::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct Batch {
-    /// N x C x H x W, float32, in [-1, 1].
+    /// N x C x H x W, float32, in [-1, 1]; or points, N x D.
     pub images: Tensor,
     /// N, int64; -1 is no label.
     pub labels: Tensor,
@@ -47,6 +47,9 @@ impl Batch {
 
 impl Show for Batch {
     fn bundle(&self) -> Result<Bundle> {
+        if self.images.dim() == 2 {
+            return super::figure::points(&self.images, &self.labels, &[], "")?.bundle();
+        }
         super::figure::labelled_grid(&self.images, &self.labels, &[])?.bundle()
     }
 }

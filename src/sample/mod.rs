@@ -37,6 +37,7 @@ mod figure;
 mod fixtures;
 mod guidance;
 mod heun;
+mod points;
 mod predictor_corrector;
 pub(crate) mod probability_flow;
 mod reverse_sde;

@@ -6,7 +6,7 @@ pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::Denoiser;
 pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::Nearest;
-pub use crate::net::{ArticleUNet, Network, UNet};
+pub use crate::net::{ArticleUNet, Mlp, Network, UNet};
 pub use crate::prediction::Prediction;
 pub use crate::process::Strip;
 pub use crate::sample::{SampleStep, Sampler, Samples};

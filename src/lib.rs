@@ -28,7 +28,7 @@
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
 //! | [`process`] | the forward process |
 //! | [`Prediction`] | what a network predicts, and how one prediction turns into another |
-//! | [`Denoiser`] | the one trait that samplers see |
+//! | [`Denoiser`] | the one trait that samplers see; [`Gaussian`], [`GaussianMixture`], [`Ideal`]: known without training |
 //! | [`net`] | layers and networks |
 //! | [`data`] | data sets and batches |
 //! | [`Diffusion`] | network + schedule + prediction: a denoiser that learns |
@@ -57,7 +57,7 @@ pub mod show;
 pub mod train;
 
 pub use data::Dataset;
-pub use denoiser::Denoiser;
+pub use denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use diffusion::Diffusion;
 pub use error::{Error, Result};
 pub use net::{Mlp, Network, UNet};

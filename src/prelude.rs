@@ -3,12 +3,12 @@
 //! It leaves the name `Result` to the reader, whose own functions return other errors.
 
 pub use crate::data::{Batch, Dataset};
-pub use crate::denoiser::Denoiser;
+pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::Nearest;
 pub use crate::net::{ArticleUNet, Mlp, Network, UNet};
 pub use crate::prediction::Prediction;
-pub use crate::process::Strip;
+pub use crate::process::{Posterior, Strip, Transition};
 pub use crate::sample::{SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing};
 pub use crate::show::Show;

@@ -22,6 +22,7 @@ pub(crate) enum Stream {
     Prior = 7,
     Sampling = 8,
     Forward = 9,
+    Truth = 12,
 }
 
 /// The generator of one stream's `step`-th draw.

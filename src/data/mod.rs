@@ -4,6 +4,7 @@ mod batch;
 mod dataset;
 mod digits;
 mod figure;
+mod ideal;
 mod idx;
 mod split;
 

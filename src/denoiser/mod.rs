@@ -1,6 +1,18 @@
-//! What samplers see of a model.
+//! What samplers see of a model, and the denoisers that are known without training.
 
-use crate::{Result, Schedule};
+mod components;
+mod figure;
+mod gaussian;
+mod ideal;
+mod mixture;
+
+pub use gaussian::Gaussian;
+pub use ideal::Ideal;
+pub use mixture::GaussianMixture;
+
+use crate::show::sides;
+use crate::{Error, Result, Schedule};
+use std::rc::Rc;
 use tch::{Device, Tensor};
 
 /// Predicts the clean image from a noised one. Every sampler works with any of these.
@@ -45,6 +57,43 @@ pub trait Denoiser {
     /// ```
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor>;
 
+    /// Predicted noise, E[eps | x_t] = (x_t - alpha x_0)/sigma: another way to say [`denoise`](Self::denoise).
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise); t outside (0, 1].
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let model = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::cosine(100)?)?;
+    /// let xt = Tensor::from_slice(&[1.0, -2.0]).view([1, 2]);
+    /// let expected = &xt * model.schedule().sigma(0.5); // of unit variance, as x_t then is
+    /// assert!(model.epsilon(&xt, 0.5, None)?.allclose(&expected, 1e-12, 1e-12, false));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn epsilon(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        check_time(t)?;
+        let (alpha, sigma) = (self.schedule().alpha(t), self.schedule().sigma(t));
+        let x0 = self.denoise(xt, t, labels)?;
+        Ok(xt.f_to_device(x0.device())?.f_sub(&x0.f_mul_scalar(alpha)?)?.f_div_scalar(sigma)?)
+    }
+
+    /// The score, grad log p_t(x_t) = (alpha x_0 - x_t)/sigma^2, the gradient of the log-density of noised samples
+    /// (Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders"; Tweedie's formula read backwards).
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise); t outside (0, 1].
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let model = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::cosine(100)?)?;
+    /// let xt = Tensor::from_slice(&[1.0, -2.0]).view([1, 2]);
+    /// assert!(model.score(&xt, 0.5, None)?.allclose(&-&xt, 1e-12, 1e-12, false)); // of N(0, 1): back to 0
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn score(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        Ok(self.epsilon(xt, t, labels)?.f_div_scalar(-self.schedule().sigma(t))?)
+    }
+
     /// The schedule that the noised images come from.
     fn schedule(&self) -> &Schedule;
 
@@ -56,4 +105,97 @@ pub trait Denoiser {
 
     /// Where it computes.
     fn device(&self) -> Device;
+}
+
+/// A shared denoiser is one too, so that a clone of it costs nothing.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// use std::rc::Rc;
+/// let model: Rc<dyn Denoiser> = Rc::new(Gaussian::isotropic(0.0, 1.0, [2], &Schedule::cosine(100)?)?);
+/// let samples = Sampler::ddim(5).count(3).sample(&model)?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+impl<T: Denoiser + ?Sized> Denoiser for Rc<T> {
+    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        (**self).denoise(xt, t, labels)
+    }
+
+    fn epsilon(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        (**self).epsilon(xt, t, labels)
+    }
+
+    fn score(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        (**self).score(xt, t, labels)
+    }
+
+    fn schedule(&self) -> &Schedule {
+        (**self).schedule()
+    }
+
+    fn sample_shape(&self) -> Vec<i64> {
+        (**self).sample_shape()
+    }
+
+    fn classes(&self) -> Option<i64> {
+        (**self).classes()
+    }
+
+    fn device(&self) -> Device {
+        (**self).device()
+    }
+}
+
+/// That there is noise to take away at `t`.
+pub(crate) fn check_time(t: f64) -> Result<()> {
+    if t > 0.0 && t <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::argument("t", t, "a denoiser is for times above 0, where there is noise, up to 1"))
+}
+
+/// That `xt` holds samples of this shape.
+pub(crate) fn check_samples(name: &str, xt: &Tensor, shape: &[i64]) -> Result<()> {
+    let size = xt.size();
+    if size.len() == shape.len() + 1 && size[0] > 0 && size[1..] == *shape {
+        return Ok(());
+    }
+    Err(Error::argument(name, format!("{size:?}"), format!("samples here are N x {}", sides(shape))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Kind;
+
+    /// Tweedie's formula: x_0 = (x_t + sigma^2 score)/alpha; and x_t = alpha x_0 + sigma eps. At alpha = 0 both stay finite.
+    #[test]
+    fn noise_and_score_say_what_x0_says() {
+        for schedule in [Schedule::cosine(100), Schedule::edm(100), Schedule::flow(100)].map(Result::unwrap) {
+            let model = Rc::new(Gaussian::isotropic(0.3, 0.7, [3], &schedule).unwrap());
+            let xt = Tensor::from_slice(&[0.5, -1.0, 2.0]).view([1, 3]);
+            for t in [0.2, 0.7, 1.0] {
+                let (alpha, sigma) = (schedule.alpha(t), schedule.sigma(t));
+                let x0 = model.denoise(&xt, t, None).unwrap();
+                let (eps, score) = (model.epsilon(&xt, t, None).unwrap(), model.score(&xt, t, None).unwrap());
+                let close = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]) < 1e-12;
+                assert!(close(&(&x0 * alpha + &eps * sigma), &xt), "{schedule:?} {t}");
+                assert!(close(&(&xt + &score * sigma.powi(2)), &(&x0 * alpha)), "{schedule:?} {t}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let model = Gaussian::isotropic(0.0, 1.0, [3], &Schedule::cosine(10).unwrap()).unwrap();
+        let xt = Tensor::zeros([2, 3], (Kind::Double, Device::Cpu));
+        for t in [0.0, -0.5, 1.5, f64::NAN] {
+            let rule = "a denoiser is for times above 0, where there is noise, up to 1";
+            for said in [model.denoise(&xt, t, None), model.epsilon(&xt, t, None), model.score(&xt, t, None)] {
+                assert_eq!(said.unwrap_err().to_string(), format!("t = {t}: {rule}"));
+            }
+        }
+        let said = model.denoise(&xt.view([3, 2]), 0.5, None).unwrap_err().to_string();
+        assert_eq!(said, "xt = [3, 2]: samples here are N x 3");
+    }
 }

@@ -1,13 +1,13 @@
 //! The forward process in one jump: q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I), Ho et al. 2020, eq. 4.
 
 use crate::random::{Stream, generator, normal};
-use crate::show::{Bundle, Grid, Show};
+use crate::show::{Bundle, Grid, Show, grouped};
 use crate::{Error, Result, Schedule};
 use tch::Tensor;
 
 impl Schedule {
-    /// Noises `image` (C x H x W, or a batch N x C x H x W of which the first is taken): say at which levels with
-    /// [`at`](Noising::at).
+    /// Noises `image` (C x H x W, or a batch N x C x H x W of which the first is taken) or a set of points (N x D, each with
+    /// noise of its own): say at which levels with [`at`](Noising::at).
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -22,7 +22,7 @@ impl Schedule {
     }
 }
 
-/// An image about to be noised; [`Schedule::noise`] makes one.
+/// An image or a set of points about to be noised; [`Schedule::noise`] makes one.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -59,7 +59,7 @@ impl Noising {
     /// level alone.
     ///
     /// # Errors
-    /// No levels, a level outside 0..N, or a tensor that is no image.
+    /// No levels, a level outside 0..N, or a tensor that is neither an image nor points.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -73,14 +73,7 @@ impl Noising {
         if levels.is_empty() {
             return Err(Error::argument("levels", "[]", "name at least one level"));
         }
-        let image = match self.image.dim() {
-            3 => self.image.shallow_clone(),
-            4 if self.image.size()[0] > 0 => self.image.f_get(0)?,
-            _ => {
-                let shape = format!("{:?}", self.image.size());
-                return Err(Error::argument("image", shape, "an image is a tensor C x H x W"));
-            }
-        };
+        let image = one_sample(&self.image)?;
         let mut rng = generator(self.seed, Stream::Forward, 0);
         let eps = normal(&mut rng, &image.size(), image.device())?;
         let mut noised = Vec::with_capacity(levels.len());
@@ -89,12 +82,25 @@ impl Noising {
             let kept = image.f_mul_scalar(self.schedule.alpha(t))?;
             noised.push(kept.f_add(&eps.f_mul_scalar(self.schedule.sigma(t))?)?);
         }
-        Ok(Strip { images: Tensor::f_stack(&noised, 0)?, levels, schedule: self.schedule.clone() })
+        Ok(Strip { images: Tensor::f_stack(&noised, 0)?, levels, schedule: self.schedule.clone(), way: "in one jump" })
     }
 }
 
-/// One image at several noise levels. As the value of a cell it draws itself as a strip, images whose noise is larger than 1
-/// divided by sqrt(alpha^2 + sigma^2).
+/// An image C x H x W, the first of a batch, or all points N x D: what is noised together.
+pub(super) fn one_sample(image: &Tensor) -> Result<Tensor> {
+    let size = image.size();
+    match size.len() {
+        2 | 3 if !size.contains(&0) => Ok(image.shallow_clone()),
+        4 if !size.contains(&0) => Ok(image.f_get(0)?),
+        _ => {
+            let rule = "an image is a tensor C x H x W, a set of points N x D";
+            Err(Error::argument("image", format!("{size:?}"), rule))
+        }
+    }
+}
+
+/// One image, or one set of points, at several noise levels. As the value of a cell it draws itself as a strip, images whose
+/// noise is larger than 1 divided by sqrt(alpha^2 + sigma^2).
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -105,13 +111,15 @@ impl Noising {
 /// ```
 #[derive(Debug)]
 pub struct Strip {
-    images: Tensor,
-    levels: Vec<usize>,
-    schedule: Schedule,
+    pub(super) images: Tensor,
+    pub(super) levels: Vec<usize>,
+    pub(super) schedule: Schedule,
+    /// How the noise came: in one jump or step by step.
+    pub(super) way: &'static str,
 }
 
 impl Strip {
-    /// The noised images, one a level: N x C x H x W.
+    /// The noised images, one a level: L x C x H x W; of points, L x N x D.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -139,6 +147,15 @@ impl Strip {
 
 impl Show for Strip {
     fn bundle(&self) -> Result<Bundle> {
+        let (name, way) = (self.schedule.name(), self.way);
+        if let [_, points, dimensions] = self.images.size()[..] {
+            let levels: Vec<String> = self.levels.iter().map(usize::to_string).collect();
+            return Ok(Bundle::text(format!(
+                "{} points of {dimensions} numbers, noised {way}, {name} schedule, at levels {}",
+                grouped(points as usize),
+                levels.join(", ")
+            )));
+        }
         let mut captions = Vec::with_capacity(self.levels.len());
         let mut drawn = Vec::with_capacity(self.levels.len());
         for (index, &level) in self.levels.iter().enumerate() {
@@ -148,8 +165,7 @@ impl Show for Strip {
             let scale = self.schedule.alpha(t).hypot(self.schedule.sigma(t)).max(1.0);
             drawn.push(self.images.f_get(index as i64)?.f_div_scalar(scale)?);
         }
-        let name = self.schedule.name();
-        let title = format!("Noised in one jump, {name} schedule: level, and the image's share of the variance");
+        let title = format!("Noised {way}, {name} schedule: level, and the image's share of the variance");
         Grid::new(&Tensor::f_stack(&drawn, 0)?)?
             .columns(self.levels.len().min(8))
             .captions(captions)
@@ -207,6 +223,20 @@ mod tests {
         assert_eq!(said(&[100]), "level = 100: levels run from 0 to 99");
         assert_eq!(said(&[]), "levels = []: name at least one level");
         let flat = schedule.noise(&image.view([4])).at([0]).unwrap_err().to_string();
-        assert_eq!(flat, "image = [4]: an image is a tensor C x H x W");
+        assert_eq!(flat, "image = [4]: an image is a tensor C x H x W, a set of points N x D");
+        let none = schedule.noise(&image.view([4, 1]).narrow(0, 0, 0)).at([0]).unwrap_err().to_string();
+        assert_eq!(none, "image = [0, 1]: an image is a tensor C x H x W, a set of points N x D");
+    }
+
+    /// All points are noised, each for itself: 10,000 at the origin spread to a Gaussian of sigma.
+    #[test]
+    fn every_point_has_noise_of_its_own() {
+        let schedule = Schedule::flow(100).unwrap();
+        let strip = schedule.noise(&Tensor::zeros([10_000, 2], (Kind::Float, Device::Cpu))).at([24, 99]).unwrap();
+        assert_eq!(strip.images().size(), [2, 10_000, 2]);
+        let std = strip.images().get(0).std(true).double_value(&[]);
+        assert!((std / 0.25 - 1.0).abs() < 4.0 / 40_000f64.sqrt(), "{std}");
+        let text = strip.bundle().unwrap().plain_text().to_string();
+        assert_eq!(text, "10,000 points of 2 numbers, noised in one jump, flow schedule, at levels 24, 99");
     }
 }

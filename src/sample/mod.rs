@@ -1,12 +1,52 @@
-//! The way back: from noise to images.
+//! The way back: from noise to data.
+//!
+//! x_t = alpha x_0 + sigma eps, and a denoiser says what x_0 to expect of x_t. All samplers walk down the levels with that
+//! answer; they differ in whether they take fresh noise, and in how they draw the answer on from level to level.
+//!
+//! | sampler | new noise | order | evaluations a step | |
+//! |---|---|---|---|---|
+//! | [`ddpm`](Sampler::ddpm), [`ddpm_beta`](Sampler::ddpm_beta) | yes | 1 | 1 | the Markov chain backwards |
+//! | [`ddim`](Sampler::ddim), [`euler`](Sampler::euler) | no (`eta`) | 1 | 1 | straight lines of x/alpha against sigma/alpha |
+//! | [`ancestral`](Sampler::ancestral) | yes | 1 | 1 | DDPM's step between any levels |
+//! | [`heun`](Sampler::heun) | no | 2 | 2 | the mean slope of a step |
+//! | [`dpmpp_2m`](Sampler::dpmpp_2m) | no | 2 | 1 | remembers the last step |
+//! | [`dpmpp_2m_sde`](Sampler::dpmpp_2m_sde) | yes | 2 | 1 | the same with fresh noise |
+//! | [`unipc`](Sampler::unipc) | no | 3 | 1 | and corrects it |
+//! | [`dpm_solver_3`](Sampler::dpm_solver_3) | no | 3 | 3 | looks ahead twice |
+//! | [`probability_flow`](Sampler::probability_flow) | no | 5, adaptive | as needed | as exact as you ask |
+//! | [`reverse_sde`](Sampler::reverse_sde) | yes | 1 | 1 | the SDE backwards |
+//! | [`predictor_corrector`](Sampler::predictor_corrector) | yes | 1 | 2 | the SDE, and Langevin dynamics |
+//! | [`annealed_langevin`](Sampler::annealed_langevin) | yes | | many | Langevin dynamics alone |
+//!
+//! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
+//! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
 
+mod ancestral;
+mod annealed_langevin;
 mod ddim;
 mod ddpm;
+mod ddpm_beta;
+mod dpm_solver_3;
+mod dpmpp_2m;
+mod dpmpp_2m_sde;
+mod encode;
+mod euler;
+#[allow(dead_code)]
+pub(crate) mod dormand_prince;
 mod figure;
+#[cfg(test)]
+mod fixtures;
 mod guidance;
+mod heun;
+mod predictor_corrector;
+mod reverse_sde;
+mod rule;
 mod sampler;
 mod samples;
 mod steps;
+#[cfg(test)]
+mod two_modes;
+mod unipc;
 
 pub use figure::Trajectory;
 pub use sampler::Sampler;

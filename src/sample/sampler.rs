@@ -1,16 +1,16 @@
 //! How a sampler is described and checked.
 
-use super::ddim::Ddim;
-use super::ddpm::Ddpm;
 use super::guidance::ClassifierFree;
+use super::rule::{Knobs, Method, Noise};
 use super::samples::Samples;
-use super::steps::{SampleSteps, Update};
+use super::steps::SampleSteps;
 use crate::denoiser::Denoiser;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::Spacing;
+use crate::show::{Bundle, Show, sides};
 use crate::{Error, Result, Schedule};
 use std::rc::Rc;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// The way from noise to images: which rule, how many steps, how many samples, of which labels.
 ///
@@ -24,89 +24,82 @@ use tch::Tensor;
 /// assert_eq!(samples.images().size(), [10, 1, 8, 8]);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sampler {
-    method: Method,
-    eta: Option<f64>,
+    pub(super) method: Rc<dyn Method>,
+    steps: Steps,
+    pub(super) knobs: Knobs,
     spacing: Option<Spacing>,
     count: Option<usize>,
     labels: Option<Vec<i64>>,
     guidance_scale: f64,
-    clip: bool,
+    clip: Option<bool>,
+    start: Option<Rc<Tensor>>,
     seed: u64,
-    frames: usize,
+    pub(super) frames: usize,
 }
 
 /// More would ask for more memory than there is.
 const MOST_SAMPLES: usize = 1_000_000;
 
+/// How many steps a sampler takes.
 #[derive(Clone, Copy, Debug)]
-enum Method {
-    Ddpm,
-    Ddim { steps: usize },
+pub(super) enum Steps {
+    /// One for each level of the schedule.
+    EveryLevel,
+    Count(usize),
 }
 
 impl Sampler {
-    fn new(method: Method) -> Self {
+    pub(super) fn new(method: impl Method + 'static, steps: Steps) -> Self {
         Self {
-            method,
-            eta: None,
+            method: Rc::new(method),
+            steps,
+            knobs: Knobs::default(),
             spacing: None,
             count: None,
             labels: None,
             guidance_scale: 1.0,
-            clip: true,
+            clip: None,
+            start: None,
             seed: 0,
             frames: 16,
         }
     }
 
-    /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's
-    /// variance beta~.
+    /// One sampler of each kind, with as many steps as bring 10,000 samples of a mixture of two Gaussians so near the truth
+    /// that a test of that many samples finds no difference. (A network that has learned images wants no more.)
     ///
     /// ```
     /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let samples = Sampler::ddpm().count(2).sample(&model)?; // a step for each of the 100 levels
+    /// let schedule = Schedule::linear(1_000)?;
+    /// let two = GaussianMixture::new(&[0.3, 0.7], &Tensor::from_slice(&[-0.6, 0.5]).view([2, 1]), &[0.2, 0.3], &schedule)?;
+    /// for sampler in Sampler::all() {
+    ///     let steps = sampler.count(10).iter(&two)?.steps();
+    ///     assert!(steps <= 1_000);
+    /// }
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn ddpm() -> Self {
-        Self::new(Method::Ddpm)
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::ddpm(),
+            Self::ddpm_beta(),
+            Self::ddim(100),
+            Self::euler(100),
+            Self::ancestral(250),
+            Self::heun(30),
+            Self::dpm_solver_3(15),
+            Self::dpmpp_2m(30),
+            Self::dpmpp_2m_sde(60),
+            Self::unipc(25),
+            Self::reverse_sde(1_000),
+            Self::predictor_corrector(1_000),
+            Self::annealed_langevin(100),
+        ]
     }
 
-    /// Implicit sampling in `steps` steps (Song et al. 2021, eq. 12), without new noise unless [`eta`](Self::eta) says so.
-    ///
-    /// The levels are spaced evenly from the last one down ("trailing", Lin et al. 2023), so that the first step starts
-    /// from what the model knows as noise; [`spacing`](Self::spacing) lays them otherwise.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let times: Vec<f64> = Sampler::ddim(4).count(1).iter(&model)?.flatten().map(|step| step.t).collect();
-    /// assert_eq!(times, [1.0, 0.75, 0.5, 0.25]);
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn ddim(steps: usize) -> Self {
-        Self::new(Method::Ddim { steps })
-    }
-
-    /// The share of DDPM's noise that each DDIM step takes, in [0, 1] (default 0). [`ddpm`](Self::ddpm) has no eta.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// let sampler = Sampler::ddim(50).eta(1.0); // as much noise as DDPM, in 50 steps
-    /// ```
-    #[must_use]
-    pub fn eta(mut self, eta: f64) -> Self {
-        self.eta = Some(eta);
-        self
-    }
-
-    /// Where the steps lie (default [`Spacing::Trailing`]). [`ddpm`](Self::ddpm) takes every level.
+    /// Where the steps lie; each sampler's own text says where by default. [`ddpm`](Self::ddpm) takes every level.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -160,7 +153,8 @@ impl Sampler {
         self
     }
 
-    /// Whether predicted x_0 is held within [-1, 1], where pixels live (default true; Ho et al. 2020, their code).
+    /// Whether predicted x_0 is held within [-1, 1], where pixels live (default: true for images, as in Ho et al. 2020's
+    /// code, false for points).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -173,7 +167,7 @@ impl Sampler {
     /// ```
     #[must_use]
     pub fn clip(mut self, clip: bool) -> Self {
-        self.clip = clip;
+        self.clip = Some(clip);
         self
     }
 
@@ -209,12 +203,30 @@ impl Sampler {
         self
     }
 
+    /// The noise to start from, N x the shape of a sample (or that of one sample), instead of a fresh draw: as
+    /// [`encode`](Self::encode) gives it, or [`Samples::noise`]. It says how many samples there are.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let first = Sampler::ddim(4).count(3).seed(7).sample(&model)?;
+    /// let again = Sampler::ddim(4).start_from(&first.noise()).sample(&model)?;
+    /// assert_eq!(again.images(), first.images());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn start_from(mut self, noise: &Tensor) -> Self {
+        self.start = Some(Rc::new(noise.shallow_clone()));
+        self
+    }
+
     /// The way back, to be taken one step at a time.
     ///
     /// # Errors
     /// 0 steps or more than the schedule has levels, 0 samples or more than 1,000,000, no labels or one that the model
-    /// does not know, guidance without labels or not finite, an eta outside [0, 1], an eta or a spacing for [`ddpm`](Self::ddpm), a spacing that the schedule does
-    /// not have.
+    /// does not know, guidance without labels or not finite, a setting that this sampler does not have or that lies outside
+    /// its range, a spacing or a sampler that makes no sense for the schedule, noise to start from of another shape.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -226,23 +238,52 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn iter(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<SampleSteps> {
-        self.check_numbers(model.classes().is_some())?;
-        let labels = self.checked_labels(model.classes())?;
         let times = self.times(model.schedule())?;
-        let rule: Rc<dyn Update> = match self.method {
-            Method::Ddpm => Rc::new(Ddpm),
-            Method::Ddim { .. } => Rc::new(Ddim { eta: self.eta.unwrap_or(0.0) }),
+        let start = match &self.start {
+            Some(start) => Some(self.batch_of("noise to start from", start, model)?),
+            None => None,
         };
-        let count = labels.as_ref().map_or(self.count.unwrap_or(16), Vec::len) as i64;
-        let shape: Vec<i64> = [count].into_iter().chain(model.sample_shape()).collect();
-        let noise = normal(&mut generator(self.seed, Stream::Prior, 0), &shape, model.device())?;
-        let x = noise.f_mul_scalar(model.schedule().prior_std(times[0]))?;
-        let labels = match labels {
+        let given = start.as_ref().map(|start| start.size()[0] as usize);
+        let count = given.or(self.count).or(self.labels.as_ref().map(Vec::len)).unwrap_or(16);
+        let x = match start {
+            Some(start) => start,
+            None => {
+                let shape: Vec<i64> = [count as i64].into_iter().chain(model.sample_shape()).collect();
+                self.check_count()?;
+                let noise = normal(&mut generator(self.seed, Stream::Prior, 0), &shape, model.device())?;
+                noise.f_to_kind(Kind::Double)?.f_mul_scalar(model.schedule().prior_std(times[0]))?
+            }
+        };
+        self.steps_of(model, times, x, count)
+    }
+
+    /// Steps over these times from `x`: `count` samples.
+    pub(super) fn steps_of(
+        &self,
+        model: &(impl Denoiser + Clone + 'static),
+        times: Vec<f64>,
+        x: Tensor,
+        count: usize,
+    ) -> Result<SampleSteps> {
+        self.knobs.check(&*self.method)?;
+        self.method.check(model.schedule())?;
+        self.check_guidance(model.classes().is_some())?;
+        let labels = match self.checked_labels(model.classes(), count)? {
             Some(labels) => Some(Tensor::f_from_slice(&labels)?.f_to_device(model.device())?),
             None => None,
         };
-        let denoiser = Rc::new(ClassifierFree::new(Rc::new(model.clone()), self.guidance_scale));
-        Ok(SampleSteps { denoiser, rule, times, x, labels, clip: self.clip, seed: self.seed, index: 0 })
+        let is_image = model.sample_shape().len() == 3;
+        Ok(SampleSteps {
+            denoiser: Rc::new(ClassifierFree::new(Rc::new(model.clone()), self.guidance_scale)),
+            rule: self.method.rule(&self.knobs),
+            times,
+            x,
+            labels,
+            clip: self.clip.unwrap_or(is_image),
+            noise: seeded(self.seed),
+            index: 0,
+            evaluations: 0,
+        })
     }
 
     /// The whole way back, with a live picture when it takes long.
@@ -262,28 +303,45 @@ impl Sampler {
         Samples::collect(self.iter(model)?, self.frames, self.seed)
     }
 
+    /// Samples of `model` given by the reader, as a float64 batch on its device.
+    pub(super) fn batch_of(&self, name: &str, given: &Tensor, model: &dyn Denoiser) -> Result<Tensor> {
+        let (size, shape) = (given.size(), model.sample_shape());
+        let batch = if size == shape { given.f_unsqueeze(0)? } else { given.shallow_clone() };
+        if batch.size().is_empty() || batch.size()[0] == 0 || batch.size()[1..] != shape {
+            let rule = format!("this model's samples are N x {}", sides(&shape));
+            return Err(Error::argument(name, format!("{size:?}"), rule));
+        }
+        if self.count.is_some_and(|count| count as i64 != batch.size()[0]) {
+            let rule = format!("the {name} holds {} samples: leave count out", batch.size()[0]);
+            return Err(Error::argument("count", self.count.unwrap_or_default(), rule));
+        }
+        Ok(batch.f_detach()?.f_to_device(model.device())?.f_to_kind(Kind::Double)?)
+    }
+
     /// From noise to 0.
-    fn times(&self, schedule: &Schedule) -> Result<Vec<f64>> {
-        match (self.method, self.spacing) {
-            (Method::Ddpm, None) => Spacing::Trailing.times(schedule, schedule.levels()),
-            (Method::Ddpm, Some(spacing)) => {
+    pub(super) fn times(&self, schedule: &Schedule) -> Result<Vec<f64>> {
+        match (self.steps, self.spacing) {
+            (Steps::EveryLevel, None) => Spacing::Trailing.times(schedule, schedule.levels()),
+            (Steps::EveryLevel, Some(spacing)) => {
                 let rule =
                     "DDPM takes every level; Sampler::ddim(steps).eta(1.0) takes its noise at the levels of a spacing";
                 Err(Error::argument("spacing", spacing, rule))
             }
-            (Method::Ddim { steps }, spacing) => spacing.unwrap_or(Spacing::Trailing).times(schedule, steps),
+            (Steps::Count(steps), spacing) => spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, steps),
         }
     }
 
-    fn check_numbers(&self, has_classes: bool) -> Result<()> {
-        if self.count == Some(0) {
-            return Err(Error::argument("count", 0, "draw at least 1 sample"));
+    fn check_count(&self) -> Result<()> {
+        match self.count {
+            Some(0) => Err(Error::argument("count", 0, "draw at least 1 sample")),
+            Some(count) if count > MOST_SAMPLES => {
+                Err(Error::argument("count", count, "draw at most 1,000,000 samples at a time"))
+            }
+            _ => Ok(()),
         }
-        if let Some(count) = self.count
-            && count > MOST_SAMPLES
-        {
-            return Err(Error::argument("count", count, "draw at most 1,000,000 samples at a time"));
-        }
+    }
+
+    fn check_guidance(&self, has_classes: bool) -> Result<()> {
         if !self.guidance_scale.is_finite() {
             return Err(Error::argument("guidance_scale", self.guidance_scale, "must be a finite number"));
         }
@@ -295,19 +353,11 @@ impl Sampler {
             };
             return Err(Error::argument("guidance_scale", self.guidance_scale, rule));
         }
-        match (self.method, self.eta) {
-            (Method::Ddpm, Some(eta)) => {
-                Err(Error::argument("eta", eta, "DDPM has no eta; Sampler::ddim(steps).eta(1.0) takes DDPM's noise"))
-            }
-            (Method::Ddim { .. }, Some(eta)) if !(0.0..=1.0).contains(&eta) => {
-                Err(Error::argument("eta", eta, "must lie in [0, 1]"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// One label a sample, if labels were asked for.
-    fn checked_labels(&self, classes: Option<i64>) -> Result<Option<Vec<i64>>> {
+    fn checked_labels(&self, classes: Option<i64>, count: usize) -> Result<Option<Vec<i64>>> {
         let Some(labels) = &self.labels else { return Ok(None) };
         if labels.is_empty() {
             return Err(Error::argument("labels", "[]", "name at least one class"));
@@ -322,8 +372,43 @@ impl Sampler {
                 format!("this model knows the classes 0 to {}", classes - 1),
             ));
         }
-        let count = self.count.unwrap_or(labels.len());
         Ok(Some(labels.iter().copied().cycle().take(count).collect()))
+    }
+}
+
+/// Draws that depend on the seed, the step and the draw within it alone.
+fn seeded(seed: u64) -> Noise {
+    Rc::new(move |step, draw, like| {
+        let mut rng = generator(seed, Stream::Sampling, step as u64 | draw << 32);
+        Ok(normal(&mut rng, &like.size(), like.device())?.f_to_kind(Kind::Double)?)
+    })
+}
+
+impl std::fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.steps {
+            Steps::EveryLevel => write!(f, "{}, a step for each level", self.method.name())?,
+            Steps::Count(1) => write!(f, "{}, 1 step", self.method.name())?,
+            Steps::Count(steps) => write!(f, "{}, {steps} steps", self.method.name())?,
+        }
+        let knobs = &self.knobs;
+        let set = [("eta", knobs.eta), ("snr", knobs.snr), ("tolerance", knobs.tolerance)];
+        let set = set.into_iter().chain([("corrections", knobs.corrections.map(|count| count as f64))]);
+        for (name, value) in set {
+            if let Some(value) = value {
+                write!(f, ", {name} {value}")?;
+            }
+        }
+        match self.spacing {
+            Some(spacing) => write!(f, ", {spacing}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Show for Sampler {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::text(format!("{self:?}\n{}", self.method.about())))
     }
 }
 
@@ -432,10 +517,7 @@ mod tests {
         assert_eq!(said(Sampler::ddpm().labels([0; 0])), "labels = []: name at least one class");
         assert_eq!(said(Sampler::ddpm().count(0)), "count = 0: draw at least 1 sample");
         assert_eq!(said(Sampler::ddim(5).eta(1.5)), "eta = 1.5: must lie in [0, 1]");
-        assert_eq!(
-            said(Sampler::ddpm().eta(0.5)),
-            "eta = 0.5: DDPM has no eta; Sampler::ddim(steps).eta(1.0) takes DDPM's noise"
-        );
+        assert_eq!(said(Sampler::ddpm().eta(0.5)), "eta = 0.5: DDPM has no eta: Sampler::ddim has");
         assert_eq!(
             said(Sampler::ddpm().spacing(Spacing::Uniform)),
             "spacing = uniform: DDPM takes every level; Sampler::ddim(steps).eta(1.0) takes its noise at the levels of a \

@@ -23,6 +23,7 @@ const LIVE_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Samples {
     images: Tensor,
+    noise: Tensor,
     labels: Tensor,
     seed: u64,
     frames: Vec<Frame>,
@@ -46,6 +47,7 @@ impl Samples {
         let kept =
             |index: usize| index == 0 && frames > 0 || index * frames / total > (index.max(1) - 1) * frames / total;
         let (began, mut live) = (Instant::now(), Live::new());
+        let noise = steps.x.f_to_device(Device::Cpu)?;
         let (mut last, mut kept_frames, mut drawn) = (None, Vec::new(), false);
         // One step is taken in any case: a cell that was interrupted while it trained keeps all that it binds.
         while let Some(step) = steps.advance() {
@@ -76,10 +78,11 @@ impl Samples {
         if done == total {
             kept_frames.push(Frame { t: 0.0, x: last.next.shallow_clone(), x0: last.next.shallow_clone() });
         }
-        Ok(Self { images: images.f_to_device(Device::Cpu)?, labels, seed, frames: kept_frames, done, total })
+        let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
+        Ok(Self { images, noise, labels, seed, frames: kept_frames, done, total })
     }
 
-    /// The samples: N x C x H x W, float32, on the CPU.
+    /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -90,6 +93,20 @@ impl Samples {
     /// ```
     pub fn images(&self) -> Tensor {
         self.images.shallow_clone()
+    }
+
+    /// The noise that they began as: x at the first time, float64, of the shape of [`images`](Self::images).
+    /// [`Sampler::start_from`](super::Sampler::start_from) takes it up again.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(Sampler::ddim(2).count(4).sample(&model)?.noise().size(), [4, 1, 8, 8]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn noise(&self) -> Tensor {
+        self.noise.shallow_clone()
     }
 
     /// The labels that were asked for (N, int64); all -1 where none were.
@@ -210,7 +227,8 @@ mod tests {
     fn frames_run_from_pure_noise_to_the_result() {
         let times = |frames| -> Vec<f64> {
             let samples = Sampler::ddpm().count(1).frames(frames).sample(&model(1)).unwrap();
-            assert_eq!(samples.frames.last().unwrap().x, samples.images());
+            let last = samples.frames.last().unwrap().x.to_kind(tch::Kind::Float);
+            assert_eq!(last, samples.images());
             samples.frames.iter().map(|frame| frame.t).collect()
         };
         assert_eq!(times(1), [1.0, 0.0]);

@@ -1,20 +1,12 @@
 //! One reverse step at a time.
 
+use super::rule::{Noise, Rule, Step, predict};
+use crate::Result;
 use crate::denoiser::Denoiser;
-use crate::random::{Stream, generator, normal};
 use crate::show::interrupted;
-use crate::{Result, Schedule};
+use std::cell::Cell;
 use std::rc::Rc;
 use tch::{Tensor, no_grad_guard};
-
-/// The rule of a sampler: from x_t and predicted x_0 to x_s.
-pub(super) trait Update {
-    /// x_s; `z` is standard normal noise of x_t's shape (zeros where the rule takes none), `(t, s)` the times, t > s.
-    fn update(&self, schedule: &Schedule, xt: &Tensor, x0: &Tensor, z: &Tensor, times: (f64, f64)) -> Result<Tensor>;
-
-    /// Whether it takes noise.
-    fn is_random(&self) -> bool;
-}
 
 /// One step of the way back, made. As the value of a cell it draws x_t beside predicted x_0.
 ///
@@ -37,17 +29,19 @@ pub struct SampleStep {
     pub steps: usize,
     /// The time that the step starts from, in (0, 1]: 1 is noise.
     pub t: f64,
+    /// The time as a level, t N - 1: a whole number in 0..N where the step starts from one of the schedule's levels.
+    pub level: f64,
     /// sigma(t): the noise's standard deviation in `x`.
     pub sigma: f64,
-    /// The samples that the step starts from, x_t: N x C x H x W.
+    /// The samples that the step starts from, x_t: float64, N x C x H x W (points: N x D).
     pub x: Tensor,
-    /// What the model takes `x` for: predicted x_0, N x C x H x W.
+    /// What the model takes `x` for: predicted x_0, of the shape of `x`.
     pub x0: Tensor,
-    /// The samples that the step leads to, at the next time: N x C x H x W. Those of the last step are the result.
+    /// The samples that the step leads to, at the next time. Those of the last step are the result.
     pub next: Tensor,
     /// The labels that were asked for (N, int64), if any.
     pub labels: Option<Tensor>,
-    /// Evaluations of the denoiser so far.
+    /// Evaluations of the denoiser so far. (Guidance, which asks for two answers at a time, counts as one.)
     pub evaluations: usize,
 }
 
@@ -66,14 +60,15 @@ pub struct SampleStep {
 /// ```
 pub struct SampleSteps {
     pub(super) denoiser: Rc<dyn Denoiser>,
-    pub(super) rule: Rc<dyn Update>,
-    /// From the first time to 0: one more than there are steps.
+    pub(super) rule: Box<dyn Rule>,
+    /// Where the steps begin and end: one more than there are steps. They fall to 0; when encoding, they rise.
     pub(super) times: Vec<f64>,
     pub(super) x: Tensor,
     pub(super) labels: Option<Tensor>,
     pub(super) clip: bool,
-    pub(super) seed: u64,
+    pub(super) noise: Noise,
     pub(super) index: usize,
+    pub(super) evaluations: usize,
 }
 
 impl SampleSteps {
@@ -106,28 +101,35 @@ impl SampleSteps {
     fn step(&mut self) -> Result<SampleStep> {
         let _guard = no_grad_guard();
         let (t, s) = (self.times[self.index], self.times[self.index + 1]);
-        let schedule = self.denoiser.schedule();
-        let mut x0 = self.denoiser.denoise(&self.x, t, self.labels.as_ref())?;
-        if self.clip {
-            x0 = x0.f_clamp(-1.0, 1.0)?;
-        }
-        let z = if self.rule.is_random() && s > 0.0 {
-            let mut rng = generator(self.seed, Stream::Sampling, self.index as u64);
-            normal(&mut rng, &self.x.size(), self.x.device())?
-        } else {
-            self.x.f_zeros_like()?
+        let (labels, clip) = (self.labels.as_ref(), self.clip);
+        let x0 = predict(&*self.denoiser, &self.x, t, labels, clip)?;
+        let step = Step {
+            x: &self.x,
+            x0: &x0,
+            t,
+            s,
+            index: self.index,
+            denoiser: &*self.denoiser,
+            labels,
+            clip,
+            noise: &self.noise,
+            evaluations: Cell::new(1),
+            draws: Cell::new(0),
         };
-        let next = self.rule.update(schedule, &self.x, &x0, &z, (t, s))?;
+        let next = self.rule.step(&step)?;
+        self.evaluations += step.evaluations.get();
+        let schedule = self.denoiser.schedule();
         let step = SampleStep {
             index: self.index,
             steps: self.steps(),
             t,
+            level: t * schedule.levels() as f64 - 1.0,
             sigma: schedule.sigma(t),
             x: std::mem::replace(&mut self.x, next.shallow_clone()),
             x0,
             next,
             labels: self.labels.as_ref().map(Tensor::shallow_clone),
-            evaluations: self.index + 1,
+            evaluations: self.evaluations,
         };
         self.index += 1;
         Ok(step)
@@ -151,5 +153,50 @@ impl Iterator for SampleSteps {
 impl std::fmt::Debug for SampleSteps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of {} reverse steps made", self.index, self.steps())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::Schedule;
+    use tch::Device;
+
+    /// A schedule without a denoiser.
+    struct Silent<'a>(&'a Schedule);
+
+    impl Denoiser for Silent<'_> {
+        fn denoise(&self, _: &Tensor, _: f64, _: Option<&Tensor>) -> Result<Tensor> {
+            unreachable!("rules of one evaluation ask no more")
+        }
+        fn schedule(&self) -> &Schedule {
+            self.0
+        }
+        fn sample_shape(&self) -> Vec<i64> {
+            Vec::new()
+        }
+        fn classes(&self) -> Option<i64> {
+            None
+        }
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+    }
+
+    /// One step of a rule that asks the denoiser no more than once, with noise z.
+    pub(crate) fn one_step(
+        rule: &mut dyn Rule,
+        schedule: &Schedule,
+        x: &Tensor,
+        x0: &Tensor,
+        z: &Tensor,
+        (t, s): (f64, f64),
+    ) -> Tensor {
+        let z = z.shallow_clone();
+        let noise: Noise = Rc::new(move |_, _, _| Ok(z.shallow_clone()));
+        let (denoiser, evaluations, draws) = (&Silent(schedule), Cell::new(1), Cell::new(0));
+        let step =
+            Step { x, x0, t, s, index: 0, denoiser, labels: None, clip: false, noise: &noise, evaluations, draws };
+        rule.step(&step).unwrap()
     }
 }

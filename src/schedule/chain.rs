@@ -7,7 +7,7 @@ use crate::{Error, Result};
 pub(super) struct Chain {
     pub(super) betas: Vec<f64>,
     /// ln abar at the levels: a sum, where the product would lose digits.
-    log_alpha_bars: Vec<f64>,
+    pub(super) log_alpha_bars: Vec<f64>,
 }
 
 impl Schedule {
@@ -56,24 +56,34 @@ impl Chain {
         self.log_alpha_bars.last() == Some(&f64::NEG_INFINITY)
     }
 
+    /// ln abar at the two ends of the step that holds t, and the share of the step that is done: 1 at a level, which
+    /// belongs to the step that leads to it.
+    fn step(&self, t: f64) -> (f64, f64, f64) {
+        let position = on_level(t * self.betas.len() as f64);
+        let end = position.ceil().max(1.0);
+        let at = |steps: f64| if steps == 0.0 { 0.0 } else { self.log_alpha_bars[steps as usize - 1] };
+        (at(end - 1.0), at(end), position - (end - 1.0))
+    }
+
     /// Between two levels ln abar runs straight: the chain's beta is spread evenly over the step. A step that leaves
     /// nothing has no such line; alpha runs straight there.
     fn log_alpha_bar(&self, t: f64) -> f64 {
-        let position = t * self.betas.len() as f64;
-        // (i + 1)/N times N may miss i + 1 by a rounding; a level's own value is meant then.
-        let nearest = position.round();
-        let position = if (position - nearest).abs() < 1e-9 { nearest } else { position };
-        let at = |steps: usize| if steps == 0 { 0.0 } else { self.log_alpha_bars[steps - 1] };
-        let (below, above) = (at(position.floor() as usize), at(position.ceil() as usize));
-        let share = position - position.floor();
-        if share == 0.0 {
-            below
-        } else if above == f64::NEG_INFINITY {
-            below + 2.0 * (-share).ln_1p()
-        } else {
-            below * (1.0 - share) + above * share
-        }
+        let (below, above, share) = self.step(t);
+        if above == f64::NEG_INFINITY { below + 2.0 * (-share).ln_1p() } else { below * (1.0 - share) + above * share }
     }
+
+    /// beta(t) of the SDE dx = -beta/2 x dt + sqrt(beta) dw whose marginals these are: -d ln abar/dt.
+    fn rate(&self, t: f64) -> f64 {
+        let (below, above, share) = self.step(t);
+        let lost = if above == f64::NEG_INFINITY { 2.0 / (1.0 - share) } else { below - above };
+        lost * self.betas.len() as f64
+    }
+}
+
+/// (i + 1)/N times N may miss i + 1 by a rounding; a level's own value is meant then.
+pub(super) fn on_level(position: f64) -> f64 {
+    let nearest = position.round();
+    if (position - nearest).abs() < 1e-9 { nearest } else { position }
 }
 
 impl Curve for Chain {
@@ -89,6 +99,14 @@ impl Curve for Chain {
     fn log_snr(&self, t: f64) -> f64 {
         let log_alpha_bar = self.log_alpha_bar(t);
         log_alpha_bar - (-log_alpha_bar.exp_m1()).ln()
+    }
+
+    fn drift(&self, t: f64) -> f64 {
+        -0.5 * self.rate(t)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        self.rate(t).sqrt()
     }
 
     fn chain(&self) -> Result<&Chain, &'static str> {

@@ -45,6 +45,7 @@ impl Schedule {
         }
         let (low, high) = (sigma_min.powf(1.0 / rho), sigma_max.powf(1.0 / rho));
         let rung = move |u: f64| (low + u * (high - low)).powf(rho);
-        Ok(Self::new("edm", levels, Exploding { levels, rung }))
+        let slope = move |u: f64| rho * (high - low) * (low + u * (high - low)).powf(rho - 1.0);
+        Ok(Self::new("edm", levels, Exploding { levels, rung, slope }))
     }
 }

@@ -1,16 +1,19 @@
 //! Variance-exploding schedules: the image stays, noise piles up on it.
 
+use super::chain::on_level;
 use super::{Chain, Curve};
 use crate::{Error, Result};
 
 /// alpha = 1, and sigma(t) is `rung((t N - 1)/(N - 1))`: from the smallest sigma at the first level, rung 0, to the largest
-/// at the last, rung 1. Below the first level the variance runs straight to 0, so that t = 0 is the data.
-pub(super) struct Exploding<F> {
+/// at the last, rung 1; `slope` is its derivative. Below the first level the variance runs straight to 0, so that t = 0 is
+/// the data.
+pub(super) struct Exploding<F, G> {
     pub(super) levels: usize,
     pub(super) rung: F,
+    pub(super) slope: G,
 }
 
-impl<F: Fn(f64) -> f64> Curve for Exploding<F> {
+impl<F: Fn(f64) -> f64, G: Fn(f64) -> f64> Curve for Exploding<F, G> {
     fn alpha(&self, _: f64) -> f64 {
         1.0
     }
@@ -26,6 +29,19 @@ impl<F: Fn(f64) -> f64> Curve for Exploding<F> {
 
     fn log_snr(&self, t: f64) -> f64 {
         -2.0 * self.sigma(t).ln()
+    }
+
+    fn drift(&self, _: f64) -> f64 {
+        0.0
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        let (position, levels) = (on_level(t * self.levels as f64), self.levels as f64);
+        if position <= 1.0 {
+            return (self.rung)(0.0) * levels.sqrt();
+        }
+        let rung = (position - 1.0) / (levels - 1.0);
+        (2.0 * (self.rung)(rung) * (self.slope)(rung) * levels / (levels - 1.0)).sqrt()
     }
 
     fn chain(&self) -> Result<&Chain, &'static str> {

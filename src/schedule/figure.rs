@@ -24,7 +24,7 @@ impl Schedule {
     }
 
     /// A point a level, from the first level to the last; t = 0 is no level.
-    fn curve(&self, value: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn curve(&self, value: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
         let levels = self.levels();
         (1..=levels).map(|step| step as f64 / levels as f64).map(|t| (t, value(t))).unzip()
     }

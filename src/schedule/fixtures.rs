@@ -6,12 +6,12 @@ use crate::Result;
 const FIXTURE: &str = include_str!("../../tests/fixtures/schedules.in");
 
 /// One of every kind, in the order of the fixture.
-pub(super) fn all(levels: usize) -> Vec<Schedule> {
+pub(crate) fn all(levels: usize) -> Vec<Schedule> {
     let linear = Schedule::linear(levels);
     let zero = [Schedule::linear(levels), Schedule::cosine(levels)].map(|one| one.unwrap().zero_terminal_snr());
     let chains = [linear, Schedule::cosine(levels), Schedule::sigmoid(levels)].into_iter().chain(zero);
-    let others = [Schedule::geometric(levels), Schedule::sub_vp(levels), Schedule::edm(levels), Schedule::flow(levels)];
-    chains.chain(others).map(Result::unwrap).collect()
+    let sdes = [Schedule::geometric(levels), Schedule::vp(levels), Schedule::sub_vp(levels)];
+    chains.chain(sdes).chain([Schedule::edm(levels), Schedule::flow(levels)]).map(Result::unwrap).collect()
 }
 
 /// A line's name and its columns of numbers.

@@ -40,6 +40,14 @@ impl Curve for Flow {
         2.0 * ((-t).ln_1p() - t.ln())
     }
 
+    fn drift(&self, t: f64) -> f64 {
+        -1.0 / (1.0 - t)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        (2.0 * t / (1.0 - t)).sqrt()
+    }
+
     fn chain(&self) -> Result<&Chain, &'static str> {
         Err("alpha + sigma = 1, not alpha^2 + sigma^2 = 1, so it is no chain with betas; see alpha(t) and sigma(t)")
     }

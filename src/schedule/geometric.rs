@@ -37,7 +37,9 @@ impl Schedule {
     pub fn geometric_between(levels: usize, sigma_min: f64, sigma_max: f64) -> Result<Self> {
         check_levels(levels)?;
         check_sigmas(sigma_min, sigma_max)?;
-        let rung = move |u: f64| sigma_min * (u * (sigma_max / sigma_min).ln()).exp();
-        Ok(Self::new("geometric", levels, Exploding { levels, rung }))
+        let ratio = (sigma_max / sigma_min).ln();
+        let rung = move |u: f64| sigma_min * (u * ratio).exp();
+        let slope = move |u: f64| ratio * rung(u);
+        Ok(Self::new("geometric", levels, Exploding { levels, rung, slope }))
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! | schedule | alpha, sigma | |
 //! |---|---|---|
-//! | linear, cosine, sigmoid, your own betas | alpha^2 = abar, sigma^2 = 1 - abar | variance preserving: chains of betas |
+//! | linear, cosine, sigmoid, vp, your own betas | alpha^2 = abar, sigma^2 = 1 - abar | variance preserving: chains of betas |
 //! | sub_vp | sigma = 1 - alpha^2 | the sub-VP SDE |
 //! | geometric, edm | alpha = 1 | variance exploding |
 //! | flow | alpha = 1 - t, sigma = t | straight lines |
@@ -24,6 +24,7 @@ mod linear;
 mod sigmoid;
 mod spacing;
 mod sub_vp;
+mod vp;
 mod zero_terminal;
 
 pub use figure::Comparison;
@@ -60,6 +61,12 @@ trait Curve {
 
     /// By a way of its own, since 2 ln(alpha/sigma) would lose digits near both ends.
     fn log_snr(&self, t: f64) -> f64;
+
+    /// d ln alpha/dt; where the two sides differ, that before `t`.
+    fn drift(&self, t: f64) -> f64;
+
+    /// The square root of -sigma^2 d ln SNR/dt, likewise.
+    fn diffusion(&self, t: f64) -> f64;
 
     /// The variance-preserving Markov chain that it is, or why it is none.
     fn chain(&self) -> Result<&Chain, &'static str>;
@@ -189,6 +196,39 @@ impl Schedule {
         self.curve.log_snr(t.clamp(0.0, 1.0))
     }
 
+    /// The drift f(t) = d ln alpha/dt of the forward SDE dx = f x dt + g dw, whose marginals are this schedule's (Song et al.
+    /// 2021, eq. 5 and 29). It is 0 where noise explodes, and -beta(t)/2 in a chain, whose beta of each step is spread
+    /// evenly over it; at a level it is that of the step which leads there.
+    ///
+    /// Minus infinity where nothing is left of the image: at t = 1 of the flow schedule and of those with zero terminal SNR.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::vp(1_000)?;
+    /// assert!((schedule.drift(0.5) + 0.5 * 10.05).abs() < 1e-12); // beta(t) = 0.1 + 19.9 t
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn drift(&self, t: f64) -> f64 {
+        self.curve.drift(t.clamp(0.0, 1.0))
+    }
+
+    /// The diffusion g(t) of the forward SDE dx = f x dt + g dw: g^2 = d sigma^2/dt - 2 f sigma^2 = -sigma^2 d ln SNR/dt
+    /// (Song et al. 2021, eq. 5). It is sqrt(beta(t)) in a chain, and the square root of
+    /// d sigma^2/dt where noise explodes.
+    ///
+    /// Infinite where the [`drift`](Self::drift) is.
+    ///
+    /// ```
+    /// let schedule = noisebook::Schedule::vp(1_000)?;
+    /// assert!((schedule.diffusion(0.5) - 10.05_f64.sqrt()).abs() < 1e-12);
+    /// assert_eq!(noisebook::Schedule::flow(1_000)?.diffusion(1.0), f64::INFINITY);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn diffusion(&self, t: f64) -> f64 {
+        self.curve.diffusion(t.clamp(0.0, 1.0))
+    }
+
     /// alpha^2/(alpha^2 + sigma^2): the image's share of the variance, which is abar in a chain.
     pub(crate) fn image_share(&self, t: f64) -> f64 {
         1.0 / (1.0 + (-self.log_snr(t)).exp())
@@ -217,10 +257,13 @@ fn check_levels(levels: usize) -> Result<()> {
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+pub(crate) use fixtures::all;
+#[cfg(test)]
+mod slopes;
 
 #[cfg(test)]
 mod tests {
-    use super::fixtures::all;
     use super::*;
 
     fn close(value: f64, expected: f64, relative: f64) {
@@ -283,6 +326,7 @@ mod tests {
         // B(0.5) = 0.05 + 2.4875; the variance-preserving sigma is the root.
         close(sub_vp.sigma(0.5), 1.0 - (-2.537_5_f64).exp(), 1e-12);
         close(sub_vp.alpha(0.5), (-1.268_75_f64).exp(), 1e-12);
+        close(Schedule::vp(10).unwrap().sigma(0.5), (1.0 - (-2.537_5_f64).exp()).sqrt(), 1e-12);
         close(flow.sigma(0.3) / flow.alpha(0.3), 3.0 / 7.0, 1e-12);
         assert_eq!((flow.alpha(1.0), flow.log_snr(1.0)), (0.0, f64::NEG_INFINITY));
     }
@@ -300,7 +344,9 @@ mod tests {
         let most = Schedule::linear(usize::MAX).unwrap_err().to_string();
         assert_eq!(most, format!("levels = {}: a schedule has at most 1,000,000 levels", usize::MAX));
         assert_eq!(Schedule::cosine(0).unwrap_err().to_string(), "levels = 0: a schedule needs at least 2 levels");
-        for make in [Schedule::sigmoid, Schedule::geometric, Schedule::sub_vp, Schedule::edm, Schedule::flow] {
+        for make in
+            [Schedule::sigmoid, Schedule::geometric, Schedule::vp, Schedule::sub_vp, Schedule::edm, Schedule::flow]
+        {
             assert_eq!(make(1).unwrap_err().to_string(), "levels = 1: a schedule needs at least 2 levels");
         }
         let error = Schedule::linear(10).unwrap().time(10).unwrap_err();

@@ -23,12 +23,13 @@ pub enum Spacing {
     /// t = 1 - k/steps, not rounded to a level.
     Uniform,
     /// Equal steps of ln SNR from the last level to the first, then the data (Lu et al. 2022, "DPM-Solver", section 3.3).
+    /// Where ln SNR falls below -10.2 at t = 1 (cosine, flow, zero terminal SNR), one step leads from there to -10.2.
     LogSnr,
     /// Equal steps of sqrt(t) from the last level to the first, then the data: more steps near the data (Song et al. 2021,
     /// "Denoising Diffusion Implicit Models", appendix D.2, there rounded).
     Quadratic,
     /// Equal steps of (sigma/alpha)^(1/rho) from the last level to the first, then the data (Karras et al. 2022, eq. 5,
-    /// whose rho is 7).
+    /// whose rho is 7). Where ln SNR falls below -10.2 at t = 1, one step leads from there to -10.2.
     Karras {
         /// The power: 1 makes equal steps of sigma/alpha, a large one equal steps of ln SNR.
         rho: f64,
@@ -39,8 +40,7 @@ impl Spacing {
     /// The times of `steps` steps: `steps` + 1 falling numbers, of which the last is 0, the data.
     ///
     /// # Errors
-    /// 0 steps or more than the schedule has levels; a rho that is not positive; equal steps of ln SNR or sigma/alpha for
-    /// a schedule that leaves nothing of the image at t = 1, where both are infinite.
+    /// 0 steps or more than the schedule has levels; a rho that is not positive.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -59,47 +59,54 @@ impl Spacing {
         let at = |time: &dyn Fn(f64) -> f64| -> Vec<f64> {
             (0..steps).map(|k| time(k as f64)).chain(std::iter::once(0.0)).collect()
         };
-        // From the last level's value to the first's, both met exactly.
-        let between = |last: f64, first: f64, k: f64| {
-            let share = if steps == 1 { 0.0 } else { k / (count - 1.0) };
-            last * (1.0 - share) + first * share
-        };
         Ok(match self {
             Self::Trailing => at(&|k| (n * (count - k) / count).round() / n),
             Self::Leading => at(&|k| (1 + (steps - 1 - k as usize) * (levels / steps)) as f64 / n),
             Self::Uniform => at(&|k| 1.0 - k / count),
-            Self::Quadratic => at(&|k| between(1.0, (1.0 / n).sqrt(), k).powi(2)),
-            Self::LogSnr => {
-                let (last, first) = self.log_snr_ends(schedule)?;
-                at(&|k| time_of(schedule, between(last, first, k)))
-            }
+            Self::Quadratic => at(&|k| between(1.0, (1.0 / n).sqrt(), k as usize, steps).powi(2)),
+            Self::LogSnr => from_noise(schedule, steps, &|last, first, k, count| between(last, first, k, count)),
             Self::Karras { rho } => {
                 if !(rho.is_finite() && rho > 0.0) {
                     return Err(Error::argument("rho", rho, "the power is a positive number"));
                 }
-                let (last, first) = self.log_snr_ends(schedule)?;
                 let root = |log_snr: f64| (-log_snr / (2.0 * rho)).exp();
-                at(&|k| time_of(schedule, -2.0 * rho * between(root(last), root(first), k).ln()))
+                from_noise(schedule, steps, &|last, first, k, count| {
+                    -2.0 * rho * between(root(last), root(first), k, count).ln()
+                })
             }
         })
     }
+}
 
-    /// ln SNR at the last level and at the first.
-    fn log_snr_ends(self, schedule: &Schedule) -> Result<(f64, f64)> {
-        let (last, first) = (schedule.log_snr(1.0), schedule.log_snr(1.0 / schedule.levels() as f64));
-        if last.is_finite() {
-            return Ok((last, first));
-        }
-        let rule = format!(
-            "the {} schedule leaves nothing of the image at t = 1, where sigma/alpha is infinite: take trailing, uniform \
-             or quadratic",
-            schedule.name()
-        );
-        Err(Error::argument("spacing", self, rule))
+/// From the last of `count` values to the first, both met exactly.
+fn between(last: f64, first: f64, k: usize, count: usize) -> f64 {
+    let share = if count == 1 { 0.0 } else { k as f64 / (count - 1) as f64 };
+    last * (1.0 - share) + first * share
+}
+
+/// ln SNR below which nothing of the image is left to speak of: sigma/alpha = 164. The steps of the cosine schedule, which
+/// goes on to 20,000, and of those that go on to infinity would be lost on noise: one leads from t = 1 to here. (lambda = -5.1
+/// is where Lu et al.'s code clips the cosine schedule.)
+const NOISE: f64 = -10.2;
+
+/// The times where ln SNR takes the values of `value(last, first, k, count)`, then the data.
+fn from_noise(schedule: &Schedule, steps: usize, value: &dyn Fn(f64, f64, usize, usize) -> f64) -> Vec<f64> {
+    let (last, first) = (schedule.log_snr(1.0), schedule.log_snr(1.0 / schedule.levels() as f64));
+    // With two steps the one from t = 1 leads to the first level.
+    let jumps = usize::from(last < NOISE && steps > 2);
+    let count = steps - jumps;
+    let at = |k| schedule.time_at(if k == 0 && jumps == 0 { last } else { value(last.max(NOISE), first, k, count) });
+    let start = std::iter::once(1.0).take(jumps);
+    start.chain((0..count).map(at)).chain([0.0]).collect()
+}
+
+impl Schedule {
+    /// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
+    pub(crate) fn time_at(&self, log_snr: f64) -> f64 {
+        time_of(self, log_snr)
     }
 }
 
-/// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
 fn time_of(schedule: &Schedule, log_snr: f64) -> f64 {
     let (mut low, mut high) = (1.0 / schedule.levels() as f64, 1.0);
     // Rounding must not lose the ends.
@@ -173,6 +180,21 @@ mod tests {
         }
     }
 
+    /// From t = 1, where it is infinite, to sigma/alpha = e^5.1, then to the first level by equal ratios.
+    #[test]
+    fn steps_are_not_lost_on_noise() {
+        let schedule = Schedule::flow(1_000).unwrap();
+        let times = Spacing::LogSnr.times(&schedule, 4).unwrap();
+        let ratio = |t: f64| t / (1.0 - t);
+        assert_eq!((times[0], times[4]), (1.0, 0.0));
+        let expected = [5.1f64.exp(), (5.1f64.exp() * ratio(0.001)).sqrt(), ratio(0.001)];
+        for (t, expected) in times[1..4].iter().zip(expected) {
+            assert!((ratio(*t) / expected - 1.0).abs() < 1e-9, "{times:?}");
+        }
+        assert_eq!(Spacing::LogSnr.times(&schedule, 2).unwrap(), [1.0, 0.001, 0.0]);
+        assert_eq!(Spacing::LogSnr.times(&schedule, 1).unwrap(), [1.0, 0.0]);
+    }
+
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let said = |spacing: Spacing, schedule: Result<Schedule>, steps| {
@@ -184,15 +206,5 @@ mod tests {
         let karras = |rho| said(Spacing::Karras { rho }, Schedule::edm(10), 5);
         assert_eq!(karras(0.0), "rho = 0: the power is a positive number");
         assert_eq!(karras(f64::NAN), "rho = NaN: the power is a positive number");
-        assert_eq!(
-            said(Spacing::LogSnr, Schedule::flow(10), 5),
-            "spacing = uniform in ln SNR: the flow schedule leaves nothing of the image at t = 1, where sigma/alpha is \
-             infinite: take trailing, uniform or quadratic"
-        );
-        let zero = Schedule::linear(10).unwrap().zero_terminal_snr();
-        assert!(
-            said(Spacing::Karras { rho: 7.0 }, zero, 5)
-                .starts_with("spacing = Karras with rho = 7: the zero-terminal linear")
-        );
     }
 }

@@ -1,22 +1,15 @@
 //! The sub-VP SDE: Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations".
 
+use super::vp::{beta, total};
 use super::{Chain, Curve, Schedule, check_levels};
 use crate::Result;
 
-/// beta(t) runs straight between these (Song et al. 2021, appendix C).
-const BETA: (f64, f64) = (0.1, 20.0);
-
 struct SubVp;
-
-/// The integral of beta from 0 to t.
-fn total(t: f64) -> f64 {
-    BETA.0 * t + (BETA.1 - BETA.0) * t * t / 2.0
-}
 
 impl Schedule {
     /// The sub-VP schedule: alpha(t) = e^(-B/2), sigma(t) = 1 - e^(-B), where B(t) = 0.1 t + 9.95 t^2 is the integral of
     /// beta(t) = 0.1 .. 20 (Song et al. 2021, eq. 29 and appendix C). At each t it has less noise than the
-    /// variance-preserving schedule of the same beta, whose sigma is sqrt(1 - e^(-B)). The number of levels fixes only
+    /// variance-preserving schedule of the same beta, [`vp`](Self::vp), whose sigma is sqrt(1 - e^(-B)). The number of levels fixes only
     /// which times are levels.
     ///
     /// # Errors
@@ -46,6 +39,14 @@ impl Curve for SubVp {
 
     fn log_snr(&self, t: f64) -> f64 {
         -total(t) - 2.0 * self.sigma(t).ln()
+    }
+
+    fn drift(&self, t: f64) -> f64 {
+        -0.5 * beta(t)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        (beta(t) * -(-2.0 * total(t)).exp_m1()).sqrt()
     }
 
     fn chain(&self) -> Result<&Chain, &'static str> {

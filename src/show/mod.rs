@@ -32,6 +32,7 @@ pub use figure::{Figure, Part};
 pub use grid::Grid;
 pub use live::Live;
 pub use table::Table;
+pub(crate) use words::digits;
 
 /// A value that draws itself.
 ///

@@ -37,7 +37,7 @@ impl Series {
 }
 
 /// Four significant digits at most.
-pub(super) fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     if !(-4.0..6.0).contains(&size) {
         return format!("{value:.3e}");

@@ -60,7 +60,7 @@ pub use data::Dataset;
 pub use denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use diffusion::Diffusion;
 pub use error::{Error, Result};
-pub use net::{Network, UNet};
+pub use net::{Mlp, Network, UNet};
 pub use prediction::Prediction;
 pub use sample::Sampler;
 pub use schedule::Schedule;

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod densities;
-mod losses;
 mod process;
 mod sampling;
 

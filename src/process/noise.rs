@@ -147,6 +147,7 @@ impl Strip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
     use tch::{Device, Kind};
 
     #[test]
@@ -207,6 +208,6 @@ mod tests {
         let std = strip.images().get(0).std(true).double_value(&[]);
         assert!((std / 0.25 - 1.0).abs() < 4.0 / 40_000f64.sqrt(), "{std}");
         let text = strip.bundle().unwrap().plain_text().to_string();
-        assert_eq!(text, "10,000 points of 2 numbers, noised in one jump, flow schedule, at levels 24, 99");
+        assert!(text.starts_with("Points noised in one jump, flow schedule"), "{text}");
     }
 }

@@ -55,7 +55,12 @@ impl Samples {
         while let Some(step) = steps.advance() {
             let step = step?;
             if kept(step.index) {
-                kept_frames.push(Frame { t: step.t, sigma: step.sigma, x: drawn_x(&step)?, x0: step.x0.shallow_clone() });
+                kept_frames.push(Frame {
+                    t: step.t,
+                    sigma: step.sigma,
+                    x: drawn_x(&step)?,
+                    x0: step.x0.shallow_clone(),
+                });
             }
             // A picture that cannot be drawn costs nothing but itself.
             if began.elapsed() > LIVE_AFTER && live.due() {
@@ -278,9 +283,7 @@ mod tests {
 
     #[test]
     fn points_draw_scatters_and_their_ways() {
-        let sample = |dimension| {
-            Sampler::ddim(20).count(70).clip(false).sample(&there(dimension)).unwrap()
-        };
+        let sample = |dimension| Sampler::ddim(20).count(70).clip(false).sample(&there(dimension)).unwrap();
         let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
         let points = sample(2);
         assert!(said(&points).contains("70 points around (1, 1)"), "{}", said(&points));

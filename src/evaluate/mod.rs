@@ -4,6 +4,7 @@ mod density;
 mod field;
 mod field_figure;
 mod nearest;
+mod region;
 
 pub use density::Density;
 pub use field::{FieldComparison, ScoreField};

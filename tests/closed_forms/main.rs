@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod losses;
 mod process;
 mod sampling;
 

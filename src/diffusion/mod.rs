@@ -252,6 +252,9 @@ mod tests {
         let (model, _) = model(Prediction::V);
         let model = model.loss_weight(LossWeight::min_snr()).training_levels(TrainingLevels::Uniform);
         let text = model.bundle().unwrap().plain_text().to_string();
-        assert!(text.ends_with("prediction: v\nweight:     min-SNR with gamma = 5\ntraining:   uniform"), "{text}");
+        assert!(
+            text.ends_with("prediction: v\nweight:     min-SNR with gamma = 5\ntraining:   uniform in t"),
+            "{text}"
+        );
     }
 }

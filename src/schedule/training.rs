@@ -120,7 +120,7 @@ impl TrainingLevels {
     /// ```
     /// # use noisebook::prelude::*;
     /// let figure = TrainingLevels::Uniform.histogram(&Schedule::cosine(1_000)?, 0)?;
-    /// assert!(figure.bundle()?.plain_text().starts_with("Levels in training: uniform, cosine schedule"));
+    /// assert!(figure.bundle()?.plain_text().starts_with("Levels in training: uniform in t, cosine schedule"));
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn histogram(self, schedule: &Schedule, seed: u64) -> Result<Figure> {
@@ -174,8 +174,8 @@ fn outline(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
 impl fmt::Display for TrainingLevels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Levels => f.write_str("levels, uniform"),
-            Self::Uniform => f.write_str("uniform"),
+            Self::Levels => f.write_str("each level alike"),
+            Self::Uniform => f.write_str("uniform in t"),
             Self::LogNormal { mean, std } => write!(f, "ln(sigma/alpha) normal with mean {mean}, std {std}"),
             Self::LogitNormal { mean, std } => write!(f, "ln(t/(1 - t)) normal with mean {mean}, std {std}"),
             Self::UniformLogSnr => f.write_str("uniform in ln SNR"),
@@ -229,6 +229,9 @@ mod tests {
         }
     }
 
+    /// A distribution, what of t to look at, its mean and standard deviation.
+    type Case<'a> = (TrainingLevels, &'a dyn Fn(f64) -> f64, (f64, f64));
+
     /// Mean and standard deviation of what is normal or uniform, of 40,000 draws.
     #[test]
     fn they_have_the_moments_of_their_distributions() {
@@ -238,7 +241,7 @@ mod tests {
         let (first, count) = (0.001, 40_000);
         let log_noise = |t: f64| geometric.sigma(t).ln();
         let logit = |t: f64| (t / (1.0 - t)).ln();
-        let cases: [(TrainingLevels, &dyn Fn(f64) -> f64, (f64, f64)); 5] = [
+        let cases: [Case; 5] = [
             (TrainingLevels::Levels, &|t| t, uniform(0.0005, 1.0005)),
             (TrainingLevels::Uniform, &|t| t, uniform(first, 1.0)),
             (TrainingLevels::edm(), &log_noise, (-1.2, 1.2)),

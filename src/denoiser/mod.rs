@@ -4,6 +4,7 @@ mod components;
 mod figure;
 mod gaussian;
 mod ideal;
+mod langevin;
 mod mixture;
 
 pub use gaussian::Gaussian;

@@ -19,6 +19,7 @@ mod transition;
 mod walk;
 
 pub use noise::{Noising, Strip};
+pub(crate) use paths::Law;
 pub use paths::Paths;
 pub use posterior::Posterior;
 pub use transition::Transition;

@@ -5,7 +5,7 @@
 pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
-pub use crate::evaluate::Nearest;
+pub use crate::evaluate::{Likelihood, Nearest, VariationalBound, frechet_distance, ks_test};
 pub use crate::net::{ArticleUNet, Network, UNet};
 pub use crate::prediction::Prediction;
 pub use crate::process::{Posterior, Strip, Transition};

@@ -23,6 +23,7 @@ pub(crate) enum Stream {
     Sampling = 8,
     Forward = 9,
     Truth = 12,
+    Evaluation = 13,
 }
 
 /// The generator of one stream's `step`-th draw.

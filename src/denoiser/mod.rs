@@ -4,10 +4,12 @@ mod components;
 mod figure;
 mod gaussian;
 mod ideal;
+mod jacobian;
 mod mixture;
 
 pub use gaussian::Gaussian;
 pub use ideal::Ideal;
+pub(crate) use jacobian::Jacobian;
 pub use mixture::GaussianMixture;
 
 use crate::show::sides;

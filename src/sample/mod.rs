@@ -26,13 +26,13 @@ mod annealed_langevin;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
+#[allow(dead_code)]
+pub(crate) mod dormand_prince;
 mod dpm_solver_3;
 mod dpmpp_2m;
 mod dpmpp_2m_sde;
 mod encode;
 mod euler;
-#[allow(dead_code)]
-pub(crate) mod dormand_prince;
 mod figure;
 #[cfg(test)]
 mod fixtures;

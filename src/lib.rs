@@ -26,8 +26,8 @@
 //! | [`Error`], [`device`] | the ground: one error; devices |
 //! | [`show`] | MIME bundles, grids, charts, tables, live figures: parts of pictures |
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
-//! | [`process`] | the forward process |
-//! | [`Prediction`] | what a network predicts, and how one prediction turns into another |
+//! | [`process`] | the forward process: one jump, a Markov chain, an SDE |
+//! | [`prediction`] | what a network predicts, how one prediction turns into another, and how much an error counts |
 //! | [`Denoiser`] | the one trait that samplers see; [`Gaussian`], [`GaussianMixture`], [`Ideal`]: known without training |
 //! | [`net`] | layers and networks |
 //! | [`data`] | data sets and batches |
@@ -42,13 +42,13 @@ mod denoiser;
 mod diffusion;
 mod error;
 mod labels;
-mod prediction;
 mod random;
 
 pub mod data;
 pub mod device;
 pub mod evaluate;
 pub mod net;
+pub mod prediction;
 pub mod prelude;
 pub mod process;
 pub mod sample;
@@ -60,7 +60,7 @@ pub use data::Dataset;
 pub use denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use diffusion::Diffusion;
 pub use error::{Error, Result};
-pub use net::{Network, UNet};
+pub use net::{Mlp, Network, UNet};
 pub use prediction::Prediction;
 pub use sample::Sampler;
 pub use schedule::Schedule;

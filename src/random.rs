@@ -22,8 +22,11 @@ pub(crate) enum Stream {
     Prior = 7,
     Sampling = 8,
     Forward = 9,
+    Points = 10,
+    Paths = 11,
     Truth = 12,
-    Evaluation = 13,
+    Source = 13,
+    Evaluation = 14,
 }
 
 /// The generator of one stream's `step`-th draw.

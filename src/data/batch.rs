@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use crate::random::{Stream, generator, permutation};
-use crate::schedule::Levels;
+use crate::schedule::{Levels, TrainingLevels};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result, Schedule};
 use tch::Tensor;
@@ -17,7 +17,7 @@ use tch::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct Batch {
-    /// N x C x H x W, float32, in [-1, 1].
+    /// N x C x H x W, float32, in [-1, 1]; or points, N x D.
     pub images: Tensor,
     /// N, int64; -1 is no label.
     pub labels: Tensor,
@@ -41,12 +41,15 @@ impl Batch {
         let Some(&count) = shape.first() else {
             return Err(Error::argument("images", format!("{shape:?}"), "a batch is N x C x H x W"));
         };
-        Ok(Levels::draw(schedule, count as usize, seed, 0))
+        TrainingLevels::default().draw(schedule, count as usize, seed)
     }
 }
 
 impl Show for Batch {
     fn bundle(&self) -> Result<Bundle> {
+        if self.images.dim() == 2 {
+            return super::figure::points(&self.images, &self.labels, &[], "")?.bundle();
+        }
         super::figure::labelled_grid(&self.images, &self.labels, &[])?.bundle()
     }
 }

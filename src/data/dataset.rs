@@ -1,11 +1,13 @@
 //! A data set in memory.
 
+use super::recipe::Recipe;
 use crate::{Error, Result};
 use tch::{Device, Kind, Tensor};
 
-/// Images with labels: N x C x H x W, float32, in [-1, 1]; labels 0..classes, int64, or -1 for none.
+/// Images with labels: N x C x H x W, float32, in [-1, 1]; or points, N x D, float32; labels 0..classes, int64, or -1 for none.
 ///
-/// A clone is cheap and shares the images. As the value of a cell it draws a labelled grid.
+/// A clone is cheap and shares the samples. As the value of a cell it draws a labelled grid of images, a scatter of points in
+/// the plane, or the histogram of points on a line.
 ///
 /// ```
 /// use noisebook::prelude::*;
@@ -20,6 +22,8 @@ pub struct Dataset {
     images: Tensor,
     labels: Tensor,
     classes: Vec<String>,
+    /// What draws it again, where it is drawn from a distribution.
+    pub(super) recipe: Option<Recipe>,
 }
 
 impl Dataset {
@@ -59,7 +63,7 @@ impl Dataset {
         };
         crate::labels::check(&labels, size[0], classes.len() as i64)?;
         let classes = classes.iter().map(|class| (*class).to_string()).collect();
-        Ok(Self { name: name.into(), images, labels, classes })
+        Ok(Self { name: name.into(), images, labels, classes, recipe: None })
     }
 
     /// What it is called.
@@ -159,13 +163,19 @@ impl Dataset {
         let indices = Tensor::f_from_slice(indices)?;
         let images = self.images.f_index_select(0, &indices)?;
         let labels = self.labels.f_index_select(0, &indices)?;
-        Ok(Self { name, images, labels, classes: self.classes.clone() })
+        Ok(Self { name, images, labels, classes: self.classes.clone(), recipe: None })
     }
 }
 
 impl Clone for Dataset {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), images: self.images(), labels: self.labels(), classes: self.classes.clone() }
+        Self {
+            name: self.name.clone(),
+            images: self.images(),
+            labels: self.labels(),
+            classes: self.classes.clone(),
+            recipe: self.recipe.clone(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Dataset;
 use crate::Result;
-use crate::show::{Bundle, Grid, Show, grouped};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
 use tch::Tensor;
 
 /// Rows of a data set's grid.
@@ -18,6 +18,16 @@ pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]
         class.cloned().unwrap_or_else(|| crate::labels::caption(label))
     };
     Ok(Grid::new(images)?.columns(COLUMNS).captions(labels.iter().map(caption).collect()))
+}
+
+/// Points coloured by their classes, below their number.
+pub(super) fn points(points: &Tensor, labels: &Tensor, classes: &[String], name: &str) -> Result<Figure> {
+    let (count, dimension) = points.size2()?;
+    let kinds = if classes.is_empty() { String::new() } else { format!(", {} classes", classes.len()) };
+    let drawn = if dimension > 2 { "; the first two are drawn" } else { "" };
+    let numbers = if dimension == 1 { "number" } else { "numbers" };
+    let title = format!("{name}{} points of {dimension} {numbers}{kinds}{drawn}", grouped(count as usize));
+    Ok(Figure::column([Cloud::new(points, Some(labels), classes)?.part("")]).title(title))
 }
 
 impl Dataset {
@@ -46,6 +56,9 @@ impl Dataset {
 
 impl Show for Dataset {
     fn bundle(&self) -> Result<Bundle> {
+        if self.images().dim() == 2 {
+            return points(&self.images(), &self.labels(), &self.classes(), &format!("{}: ", self.name()))?.bundle();
+        }
         let shown = self.batch_of(&self.specimens()?)?;
         let (size, classes) = (self.images().size(), self.classes());
         let kinds = if classes.is_empty() { "no classes".to_string() } else { format!("{} classes", classes.len()) };
@@ -59,5 +72,33 @@ impl Show for Dataset {
             shown.images.size()[0]
         );
         labelled_grid(&shown.images, &shown.labels, &classes)?.title(title).bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn points_are_drawn_by_class() {
+        let said = |dataset: &Dataset| dataset.bundle().unwrap().plain_text().to_string();
+        let moons = said(&Dataset::moons(100, 0.0).unwrap());
+        assert!(moons.starts_with("moons: 100 points of 2 numbers, 2 classes\nx\u{2081} from"), "{moons}");
+        assert!(moons.contains("\nupper: 50 points around") && moons.contains("\nlower: 50 points around"), "{moons}");
+        let eight = said(&Dataset::eight_gaussians(100).unwrap());
+        assert!(eight.contains("\n4: ") && eight.contains("\n5 to 7: "), "{eight}");
+        let zeros = |dimension| Tensor::zeros([3, dimension], (Kind::Float, Device::Cpu));
+        let line = said(&Dataset::new("line", &zeros(1), None, &[]).unwrap());
+        assert!(line.starts_with("line: 3 points of 1 number\ndensity against x\n40 bars from -0.5 to 0.5"), "{line}");
+        let many = said(&Dataset::new("many", &zeros(5), None, &[]).unwrap());
+        assert!(many.starts_with("many: 3 points of 5 numbers; the first two are drawn\n"), "{many}");
+    }
+
+    #[test]
+    fn a_batch_of_points_is_drawn_too() {
+        let batch = Dataset::moons(100, 0.0).unwrap().batch(8, 0).unwrap();
+        let text = batch.bundle().unwrap().plain_text().to_string();
+        assert!(text.starts_with("8 points of 2 numbers\n") && text.contains("\nclass 0: "), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Data sets: images in [-1, 1] with labels.
+//! Data sets: images in [-1, 1] with labels, and points in the plane.
 
 mod batch;
 mod dataset;
@@ -6,6 +6,9 @@ mod digits;
 mod figure;
 mod ideal;
 mod idx;
+mod picture;
+mod plane;
+mod recipe;
 mod split;
 
 pub(crate) use batch::check_batch_size;

@@ -4,7 +4,6 @@ use super::Network;
 use super::checks::check_input;
 use super::parameters::{Initializer, Parameters};
 use super::summary::Summary;
-use super::time::sinusoidal;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
@@ -78,33 +77,13 @@ impl UNet {
         let parameters = init.finish(config.device_or_best())?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
-
-    /// The vector that tells every block the time and the class, its SiLU done.
-    fn embedding(&self, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        let (config, layers) = (&self.inner.config, &self.inner.layers);
-        let times: Vec<f64> = levels.times().iter().map(|t| 1_000.0 * t).collect();
-        let time = sinusoidal(&times, config.base_channels, self.device())?;
-        let mut embedding = layers.time.1.forward(&layers.time.0.forward(&time)?.f_silu()?)?;
-        if let (Some(classes), Some(count)) = (&layers.classes, config.classes) {
-            let null = Tensor::f_full([levels.len() as i64], count, (Kind::Int64, self.device()))?;
-            let indices = match labels {
-                None => null,
-                Some(labels) => {
-                    let labels = labels.f_to_device(self.device())?;
-                    labels.f_where_self(&labels.f_ge(0)?, &null)?
-                }
-            };
-            embedding = embedding.f_add(&classes.forward(&indices)?)?;
-        }
-        Ok(embedding.f_silu()?)
-    }
 }
 
 impl Network for UNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
         check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
-        let embedding = self.embedding(levels, labels)?;
+        let embedding = net.condition.forward(levels, labels, self.device())?;
         let mut x = net.conv_in.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
         let mut skips = vec![x.shallow_clone()];
         for (blocks, halve) in &net.down {

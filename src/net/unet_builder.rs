@@ -55,7 +55,7 @@ impl UNetBuilder {
     /// ```
     /// # use noisebook::prelude::*;
     /// let grey = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
-    /// assert_eq!(grey.image_shape(), [1, 8, 8]);
+    /// assert_eq!(grey.sample_shape(), [1, 8, 8]);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -69,7 +69,7 @@ impl UNetBuilder {
     /// ```
     /// # use noisebook::prelude::*;
     /// let unet = UNet::builder().image_size(28).base_channels(8).channel_mults([1, 2, 2]).build()?; // 28, 14, 7
-    /// assert_eq!(unet.image_shape(), [3, 28, 28]);
+    /// assert_eq!(unet.sample_shape(), [3, 28, 28]);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]

@@ -1,6 +1,7 @@
 //! The layers of a U-Net, from its description.
 
-use super::layers::{Conv2d, Embedding, GroupNorm, Linear};
+use super::condition::Condition;
+use super::layers::{Conv2d, GroupNorm};
 use super::parameters::Initializer;
 use super::summary::Summary;
 use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
@@ -10,8 +11,7 @@ use crate::Result;
 /// All layers, in the order in which an image passes them; time and class come before.
 #[derive(Debug)]
 pub(super) struct Layers {
-    pub(super) time: (Linear, Linear),
-    pub(super) classes: Option<Embedding>,
+    pub(super) condition: Condition,
     pub(super) conv_in: Conv2d,
     pub(super) down: Vec<(Vec<Block>, Option<Conv2d>)>,
     pub(super) middle: (Block, ResBlock),
@@ -27,16 +27,8 @@ impl Layers {
         let base = config.base_channels;
         let width = Width { embedding: 4 * base, groups: config.groups, heads: config.heads };
 
-        let time1 = make.layer("time.0", "linear", None, |init| Linear::new(init, "time.0", base, width.embedding))?;
-        let time2 =
-            make.layer("time.1", "linear", None, |init| Linear::new(init, "time.1", width.embedding, width.embedding))?;
-        let classes = match config.classes {
-            None => None,
-            Some(count) => Some(make.layer("classes", "embedding", None, |init| {
-                Embedding::new(init, "classes", count + 1, width.embedding)
-            })?),
-        };
-        let full = Some((base, config.image_size));
+        let condition = Condition::new(make.init, &mut make.summary, (base, width.embedding), config.classes)?;
+        let full = (base, config.image_size);
         let conv_in =
             make.layer("conv_in", "conv 3x3", full, |init| Conv2d::new(init, "conv_in", config.channels, base, 3))?;
 
@@ -56,7 +48,7 @@ impl Layers {
             } else {
                 skips.push(channels);
                 let name = format!("down.{level}.halve");
-                let at = Some((channels, size / 2));
+                let at = (channels, size / 2);
                 Some(make.layer(&name, "conv 3x3, stride 2", at, |init| {
                     Ok(Conv2d::new(init, &name, channels, channels, 3)?.stride(2))
                 })?)
@@ -65,7 +57,7 @@ impl Layers {
         }
 
         let coarsest = config.image_size >> (resolutions.len() - 1);
-        let at = Some((channels, coarsest));
+        let at = (channels, coarsest);
         let middle_first = Block {
             residual: make
                 .layer("middle.0", "residual", at, |init| ResBlock::new(init, "middle.0", channels, channels, width))?,
@@ -89,7 +81,7 @@ impl Layers {
                 None
             } else {
                 let name = format!("up.{level}.double");
-                let at = Some((channels, 2 * size));
+                let at = (channels, 2 * size);
                 Some(make.layer(&name, "nearest, conv 3x3", at, |init| {
                     Ok(Upsample(Conv2d::new(init, &name, channels, channels, 3)?))
                 })?)
@@ -99,12 +91,12 @@ impl Layers {
 
         let norm_out =
             make.layer("norm_out", "group norm", full, |init| GroupNorm::new(init, "norm_out", config.groups, base))?;
-        let out = Some((config.channels, config.image_size));
+        let out = (config.channels, config.image_size);
         let conv_out =
             make.layer("conv_out", "conv 3x3", out, |init| Conv2d::zero(init, "conv_out", base, config.channels, 3))?;
 
-        let (time, middle) = ((time1, time2), (middle_first, middle_last));
-        let layers = Self { time, classes, conv_in, down, middle, up, norm_out, conv_out };
+        let middle = (middle_first, middle_last);
+        let layers = Self { condition, conv_in, down, middle, up, norm_out, conv_out };
         Ok((layers, make.summary))
     }
 }
@@ -117,30 +109,25 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// `at` is the output's channels and size, where it is an image.
+    /// Of which the output has `channels` channels, `size` pixels high and wide.
     fn layer<T>(
         &mut self,
         name: &str,
         what: &'static str,
-        at: Option<(i64, i64)>,
+        (channels, size): (i64, i64),
         build: impl FnOnce(&mut Initializer) -> Result<T>,
     ) -> Result<T> {
-        let shape = match at {
-            Some((channels, size)) => format!("{channels} x {size} x {size}"),
-            None => format!("{}", 4 * self.config.base_channels),
-        };
+        let shape = format!("{channels} x {size} x {size}");
         self.summary.layer(self.init, name, what, shape, build)
     }
 
     fn block(&mut self, name: &str, from: i64, to: i64, size: i64, width: Width) -> Result<Block> {
-        let residual =
-            self.layer(name, "residual", Some((to, size)), |init| ResBlock::new(init, name, from, to, width))?;
+        let residual = self.layer(name, "residual", (to, size), |init| ResBlock::new(init, name, from, to, width))?;
         if !self.config.attention_at.contains(&size) {
             return Ok(Block { residual, attention: None });
         }
         let name = format!("{name}.attention");
-        let attention =
-            self.layer(&name, "attention", Some((to, size)), |init| Attention::new(init, &name, to, width))?;
+        let attention = self.layer(&name, "attention", (to, size), |init| Attention::new(init, &name, to, width))?;
         Ok(Block { residual, attention: Some(attention) })
     }
 }

@@ -9,7 +9,9 @@
 //! | [`Schedule::score`] | grad ln q(x_t \| x_0) = (alpha_t x_0 - x_t)/sigma_t^2 | uphill to the data |
 //! | [`Schedule::sde`] | dx = f x dt + g dw | ever smaller steps |
 
+mod figure;
 mod noise;
+mod paths;
 mod posterior;
 mod score;
 mod sde;
@@ -17,6 +19,7 @@ mod transition;
 mod walk;
 
 pub use noise::{Noising, Strip};
+pub use paths::Paths;
 pub use posterior::Posterior;
 pub use transition::Transition;
 pub use walk::Walk;

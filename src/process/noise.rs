@@ -1,7 +1,6 @@
 //! The forward process in one jump: q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I), Ho et al. 2020, eq. 4.
 
 use crate::random::{Stream, generator, normal};
-use crate::show::{Bundle, Grid, Show, grouped};
 use crate::{Error, Result, Schedule};
 use tch::Tensor;
 
@@ -145,38 +144,10 @@ impl Strip {
     }
 }
 
-impl Show for Strip {
-    fn bundle(&self) -> Result<Bundle> {
-        let (name, way) = (self.schedule.name(), self.way);
-        if let [_, points, dimensions] = self.images.size()[..] {
-            let levels: Vec<String> = self.levels.iter().map(usize::to_string).collect();
-            return Ok(Bundle::text(format!(
-                "{} points of {dimensions} numbers, noised {way}, {name} schedule, at levels {}",
-                grouped(points as usize),
-                levels.join(", ")
-            )));
-        }
-        let mut captions = Vec::with_capacity(self.levels.len());
-        let mut drawn = Vec::with_capacity(self.levels.len());
-        for (index, &level) in self.levels.iter().enumerate() {
-            let t = self.schedule.time(level)?;
-            captions.push(format!("{level}: {:.0}%", 100.0 * self.schedule.image_share(t)));
-            // Where the variance explodes all would be black and white: an image is drawn at the scale of the first.
-            let scale = self.schedule.alpha(t).hypot(self.schedule.sigma(t)).max(1.0);
-            drawn.push(self.images.f_get(index as i64)?.f_div_scalar(scale)?);
-        }
-        let title = format!("Noised {way}, {name} schedule: level, and the image's share of the variance");
-        Grid::new(&Tensor::f_stack(&drawn, 0)?)?
-            .columns(self.levels.len().min(8))
-            .captions(captions)
-            .title(title)
-            .bundle()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
     use tch::{Device, Kind};
 
     #[test]
@@ -237,6 +208,6 @@ mod tests {
         let std = strip.images().get(0).std(true).double_value(&[]);
         assert!((std / 0.25 - 1.0).abs() < 4.0 / 40_000f64.sqrt(), "{std}");
         let text = strip.bundle().unwrap().plain_text().to_string();
-        assert_eq!(text, "10,000 points of 2 numbers, noised in one jump, flow schedule, at levels 24, 99");
+        assert!(text.starts_with("Points noised in one jump, flow schedule"), "{text}");
     }
 }

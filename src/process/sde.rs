@@ -21,8 +21,8 @@ impl Schedule {
         Chart::new(format!("dx = f x dt + g dw of the {} schedule", self.name()))
             .x_label("time t")
             .y_label("rate (in a unit of t)")
-            .line("\u{2212}f", &t, &fading)
-            .line("g\u{b2}", &t, &noising)
+            .line("fading -f", &t, &fading)
+            .line("noise g\u{b2}", &t, &noising)
             .log_y()
     }
 }

@@ -1,10 +1,11 @@
 //! What sampling looks like.
 
+use super::points;
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
 use crate::labels::caption;
-use crate::show::{Bundle, Figure, Grid, Show};
+use crate::show::{Bundle, Cloud, Figure, Grid, Part, Show};
 use tch::Tensor;
 
 /// How many samples a trajectory shows.
@@ -13,9 +14,12 @@ const FOLLOWED: i64 = 3;
 const MOMENTS: usize = 10;
 
 /// Samples with their labels.
-pub(super) fn samples_grid(images: &Tensor, labels: &Tensor) -> Result<Grid> {
+pub(super) fn samples_picture(samples: &Tensor, labels: &Tensor, title: String) -> Result<Part> {
+    if samples.dim() == 2 {
+        return Ok(Cloud::new(samples, Some(labels), &[])?.part(&title));
+    }
     let captions = Vec::<i64>::try_from(labels)?.into_iter().map(caption).collect();
-    Ok(Grid::new(images)?.columns(10).captions(captions))
+    Ok(Grid::new(samples)?.columns(10).captions(captions).title(title).into())
 }
 
 /// x_t as it is drawn: where the variance explodes all would be black and white, so it comes at the scale of its noise.
@@ -25,6 +29,9 @@ pub(super) fn drawn_x(step: &SampleStep) -> Result<Tensor> {
 
 /// x beside predicted x_0.
 pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
+    if step.x.dim() == 2 {
+        return points::step(step);
+    }
     let few = step.x.size()[0].min(8);
     let part = |images: &Tensor, title: String| -> Result<Grid> {
         Ok(Grid::new(&images.f_narrow(0, 0, few)?)?.columns(4).title(title))
@@ -52,34 +59,21 @@ impl Show for SampleStep {
 /// ```
 #[derive(Debug)]
 pub struct Trajectory {
-    /// Rows of frames: for each sample x_t, then predicted x_0.
-    images: Tensor,
+    picture: Part,
     times: Vec<f64>,
-    rows: Vec<String>,
 }
 
 impl Trajectory {
     /// At least two frames.
     pub(super) fn new(frames: &[Frame], labels: &Tensor) -> Result<Self> {
         // Evenly spread, the first and the last among them.
-        let (moments, last) = (frames.len().min(MOMENTS), frames.len() - 1);
+        let are_points = frames[0].x.dim() == 2;
+        let (moments, last) = (frames.len().min(if are_points { points::MOMENTS } else { MOMENTS }), frames.len() - 1);
         let frames: Vec<&Frame> = (0..moments).map(|k| &frames[k * last / (moments - 1)]).collect();
-        let followed = frames[0].x.size()[0].min(FOLLOWED);
-        let labels = Vec::<i64>::try_from(labels)?;
-        let (mut images, mut rows) = (Vec::new(), Vec::new());
-        for sample in 0..followed {
-            let label = labels.get(sample as usize).map_or(String::new(), |&label| caption(label));
-            let of = if label.is_empty() { label } else { format!(" of a {label}") };
-            rows.push(format!("x\u{209c}{of}"));
-            rows.push("predicted x\u{2080}".to_string());
-            for pick in [|frame: &Frame| frame.x.shallow_clone(), |frame: &Frame| frame.x0.shallow_clone()] {
-                for frame in &frames {
-                    images.push(pick(frame).f_get(sample)?);
-                }
-            }
-        }
         let times = frames.iter().map(|frame| frame.t).collect();
-        Ok(Self { images: Tensor::f_stack(&images, 0)?, times, rows })
+        let picture =
+            if are_points { points::trajectory(&frames, labels)?.into() } else { rows(&frames, labels)?.into() };
+        Ok(Self { picture, times })
     }
 
     /// The times of the frames, falling to 0.
@@ -98,14 +92,35 @@ impl Trajectory {
     }
 }
 
+/// For each of the first samples a row of x_t and one of predicted x_0.
+fn rows(frames: &[&Frame], labels: &Tensor) -> Result<Grid> {
+    let followed = frames[0].x.size()[0].min(FOLLOWED);
+    let labels = Vec::<i64>::try_from(labels)?;
+    let (mut images, mut rows) = (Vec::new(), Vec::new());
+    for sample in 0..followed {
+        let label = labels.get(sample as usize).map_or(String::new(), |&label| caption(label));
+        let of = if label.is_empty() { label } else { format!(" of a {label}") };
+        rows.push(format!("x\u{209c}{of}"));
+        rows.push("predicted x\u{2080}".to_string());
+        for pick in [|frame: &Frame| frame.x.shallow_clone(), |frame: &Frame| frame.x0.shallow_clone()] {
+            for frame in frames {
+                images.push(pick(frame).f_get(sample)?);
+            }
+        }
+    }
+    let mut captions = vec![String::new(); frames.len() * (rows.len() - 1)];
+    captions.extend(frames.iter().map(|frame| format!("t = {:.2}", frame.t)));
+    let title = "From noise to image: x\u{209c} and what the model takes it for";
+    let grid = Grid::new(&Tensor::f_stack(&images, 0)?)?.columns(frames.len());
+    Ok(grid.row_labels(rows).captions(captions).title(title))
+}
+
 impl Show for Trajectory {
     fn bundle(&self) -> Result<Bundle> {
-        let columns = self.times.len();
-        let mut captions = vec![String::new(); columns * (self.rows.len() - 1)];
-        captions.extend(self.times.iter().map(|t| format!("t = {t:.2}")));
-        let title = "From noise to image: x\u{209c} and what the model takes it for";
-        let grid = Grid::new(&self.images)?.columns(columns).row_labels(self.rows.clone());
-        grid.captions(captions).title(title).bundle()
+        match &self.picture {
+            Part::Grid(grid) => grid.bundle(),
+            part => Figure::column([part.clone()]).bundle(),
+        }
     }
 }
 

@@ -149,6 +149,15 @@ fn samplers_step_as_diffusers_and_k_diffusion_do() {
     check(Sampler::predictor_corrector(10).snr(0.15), "predictor_corrector 2;geometric", 2, 10, corrector_first);
 }
 
+/// scipy's exact flow: in one dimension it keeps each point's share of probability below it.
+#[test]
+fn the_probability_flow_is_exact() {
+    let sampler = || Sampler::probability_flow().tolerance(1e-9);
+    for line in ["probability_flow;linear", "probability_flow;karras", "probability_flow;flow"] {
+        check(sampler(), line, 1, 9, |step, _| step);
+    }
+}
+
 /// Song & Ermon 2019, algorithm 1, by hand: its step 2e-5 (sigma/0.01)^2 is 4 r^2 sigma^2. We end with predicted x_0.
 #[test]
 fn annealed_langevin_is_that_of_the_paper() {

@@ -26,7 +26,6 @@ mod annealed_langevin;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
-#[allow(dead_code)]
 pub(crate) mod dormand_prince;
 mod dpm_solver_3;
 mod dpmpp_2m;
@@ -38,14 +37,14 @@ mod figure;
 mod fixtures;
 mod guidance;
 mod heun;
+mod points;
 mod predictor_corrector;
+pub(crate) mod probability_flow;
 mod reverse_sde;
 mod rule;
 mod sampler;
 mod samples;
 mod steps;
-#[cfg(test)]
-mod two_modes;
 mod unipc;
 
 pub use figure::Trajectory;

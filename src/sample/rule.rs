@@ -39,6 +39,11 @@ pub(super) trait Method: std::fmt::Debug {
         Ok(())
     }
 
+    /// Whether predicted x_0 of images is held within [-1, 1] unless the reader says otherwise.
+    fn clips(&self) -> bool {
+        true
+    }
+
     /// Whether its rule, fed with times that rise, leads from data to noise: a rule that takes no noise and no history.
     fn inverts(&self, _: &Knobs) -> bool {
         false

@@ -47,7 +47,10 @@ const MOST_SAMPLES: usize = 1_000_000;
 pub(super) enum Steps {
     /// One for each level of the schedule.
     EveryLevel,
+    /// As many as the reader asks for.
     Count(usize),
+    /// Moments of a way whose own steps nobody chose.
+    Moments(usize),
 }
 
 impl Sampler {
@@ -93,6 +96,7 @@ impl Sampler {
             Self::dpmpp_2m(30),
             Self::dpmpp_2m_sde(60),
             Self::unipc(25),
+            Self::probability_flow(),
             Self::reverse_sde(1_000),
             Self::predictor_corrector(1_000),
             Self::annealed_langevin(100),
@@ -154,7 +158,7 @@ impl Sampler {
     }
 
     /// Whether predicted x_0 is held within [-1, 1], where pixels live (default: true for images, as in Ho et al. 2020's
-    /// code, false for points).
+    /// code, false for points and for [`probability_flow`](Self::probability_flow)).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -279,7 +283,7 @@ impl Sampler {
             times,
             x,
             labels,
-            clip: self.clip.unwrap_or(is_image),
+            clip: self.clip.unwrap_or(is_image && self.method.clips()),
             noise: seeded(self.seed),
             index: 0,
             evaluations: 0,
@@ -328,6 +332,9 @@ impl Sampler {
                 Err(Error::argument("spacing", spacing, rule))
             }
             (Steps::Count(steps), spacing) => spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, steps),
+            (Steps::Moments(moments), spacing) => {
+                spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, moments.min(schedule.levels()))
+            }
         }
     }
 
@@ -388,6 +395,7 @@ impl std::fmt::Debug for Sampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.steps {
             Steps::EveryLevel => write!(f, "{}, a step for each level", self.method.name())?,
+            Steps::Moments(_) => write!(f, "{}, adaptive steps", self.method.name())?,
             Steps::Count(1) => write!(f, "{}, 1 step", self.method.name())?,
             Steps::Count(steps) => write!(f, "{}, {steps} steps", self.method.name())?,
         }

@@ -1,8 +1,9 @@
 //! What a sampler drew.
 
-use super::figure::{Trajectory, drawn_x, samples_grid, step_figure};
+use super::figure::{Trajectory, drawn_x, samples_picture, step_figure};
+use super::points;
 use super::steps::SampleSteps;
-use crate::show::{Bundle, Live, Show, interrupted};
+use crate::show::{Bundle, Figure, Live, Part, Show, interrupted};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -35,6 +36,7 @@ pub struct Samples {
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) t: f64,
+    pub(super) sigma: f64,
     /// As it is drawn.
     pub(super) x: Tensor,
     pub(super) x0: Tensor,
@@ -53,7 +55,12 @@ impl Samples {
         while let Some(step) = steps.advance() {
             let step = step?;
             if kept(step.index) {
-                kept_frames.push(Frame { t: step.t, x: drawn_x(&step)?, x0: step.x0.shallow_clone() });
+                kept_frames.push(Frame {
+                    t: step.t,
+                    sigma: step.sigma,
+                    x: drawn_x(&step)?,
+                    x0: step.x0.shallow_clone(),
+                });
             }
             // A picture that cannot be drawn costs nothing but itself.
             if began.elapsed() > LIVE_AFTER && live.due() {
@@ -76,7 +83,7 @@ impl Samples {
             None => Tensor::f_full([images.size()[0]], -1, (Kind::Int64, Device::Cpu))?,
         };
         if done == total {
-            kept_frames.push(Frame { t: 0.0, x: last.next.shallow_clone(), x0: last.next.shallow_clone() });
+            kept_frames.push(Frame { t: 0.0, sigma: 0.0, x: last.next.shallow_clone(), x0: last.next.shallow_clone() });
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         Ok(Self { images, noise, labels, seed, frames: kept_frames, done, total })
@@ -192,11 +199,38 @@ impl Samples {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn trajectory(&self) -> Result<Trajectory> {
+        self.check_frames()?;
+        Trajectory::new(&self.frames, &self.labels)
+    }
+
+    /// The ways of samples that are points, from noise to data, as lines through the frames that were kept: in the plane, or
+    /// against time where a point is one number. A ring is where a way starts.
+    ///
+    /// # Errors
+    /// Samples that are images; if no frames were kept, or an interrupt came before the second.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// # let model = Gaussian::isotropic(0.5, 0.2, [2], &Schedule::cosine(100)?)?;
+    /// let samples = Sampler::ddim(16).count(40).clip(false).sample(&model)?;
+    /// samples.paths()?.show()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn paths(&self) -> Result<Figure> {
+        if self.images.dim() != 2 {
+            let rule = "ways are drawn of points, N x D; see trajectory for images";
+            return Err(Error::argument("samples", format!("{:?}", self.images.size()), rule));
+        }
+        self.check_frames()?;
+        points::paths(&self.frames)
+    }
+
+    fn check_frames(&self) -> Result<()> {
         if self.frames.len() < 2 {
             let rule = "a trajectory needs two moments: sample with .frames(16), and not interrupted at once";
             return Err(Error::argument("frames", self.frames.len(), rule));
         }
-        Trajectory::new(&self.frames, &self.labels)
+        Ok(())
     }
 }
 
@@ -207,15 +241,19 @@ impl Show for Samples {
         } else {
             String::new()
         };
-        samples_grid(&self.images, &self.labels)?
-            .title(format!("{} samples, seed {}{early}", self.len(), self.seed))
-            .bundle()
+        let title = format!("{} samples, seed {}{early}", self.len(), self.seed);
+        match samples_picture(&self.images, &self.labels, title)? {
+            Part::Grid(grid) => grid.bundle(),
+            part => Figure::column([part]).bundle(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Sampler;
+    use super::Show;
+    use crate::denoiser::Gaussian;
     use crate::{Diffusion, Prediction, Schedule, UNet};
 
     fn model(channels: i64) -> Diffusion {
@@ -236,6 +274,39 @@ mod tests {
         let all: Vec<f64> = (0..=10).rev().map(|level| f64::from(level) / 10.0).collect();
         assert_eq!(times(10), all);
         assert_eq!(times(usize::MAX), all);
+    }
+
+    /// All points go straight to (1, 1).
+    fn there(dimension: i64) -> Gaussian {
+        Gaussian::isotropic(1.0, 0.0, [dimension], &Schedule::cosine(100).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn points_draw_scatters_and_their_ways() {
+        let sample = |dimension| Sampler::ddim(20).count(70).clip(false).sample(&there(dimension)).unwrap();
+        let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
+        let points = sample(2);
+        assert!(said(&points).contains("70 points around (1, 1)"), "{}", said(&points));
+        let trajectory = said(&points.trajectory().unwrap());
+        assert!(trajectory.contains("\nx\u{209c}, t = 1.00\n"), "{trajectory}");
+        assert_eq!(trajectory.matches("predicted x\u{2080}\n").count(), 5, "{trajectory}");
+        let paths = said(&points.paths().unwrap());
+        assert!(paths.starts_with("From noise to data: the ways of the first 60 of 70 samples\n"), "{paths}");
+        assert!(paths.contains("60 paths of at most 17 points"), "{paths}");
+        let line = said(&sample(1).paths().unwrap());
+        assert!(line.contains("60 lines of 17 points"), "{line}");
+        let step = Sampler::ddim(2).iter(&there(2)).unwrap().next().unwrap().unwrap();
+        assert!(said(&step).contains("\nx\u{209c} at t = 1.000, sigma = 1.000\n"), "{}", said(&step));
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let images = Sampler::ddim(2).count(1).sample(&model(1)).unwrap();
+        let error = images.paths().unwrap_err().to_string();
+        assert_eq!(error, "samples = [1, 1, 4, 4]: ways are drawn of points, N x D; see trajectory for images");
+        let rule = "a trajectory needs two moments: sample with .frames(16), and not interrupted at once";
+        let none = Sampler::ddim(2).frames(0).count(1).sample(&there(2)).unwrap();
+        assert_eq!(none.paths().unwrap_err().to_string(), format!("frames = 1: {rule}"));
     }
 
     #[test]

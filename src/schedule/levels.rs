@@ -1,7 +1,6 @@
 //! The noise levels of a batch: one time an image.
 
 use super::Schedule;
-use crate::random::{Stream, below, generator};
 use crate::{Error, Result};
 use tch::Tensor;
 
@@ -55,12 +54,9 @@ impl Levels {
         Ok(Self { times: vec![t; batch], count: schedule.levels() })
     }
 
-    /// Uniform draws from 0..N: those of step `step` of a run with this seed.
-    pub(crate) fn draw(schedule: &Schedule, batch: usize, seed: u64, step: u64) -> Self {
-        let count = schedule.levels();
-        let mut rng = generator(seed, Stream::Level, step);
-        let times = (0..batch).map(|_| (below(&mut rng, count) + 1) as f64 / count as f64).collect();
-        Self { times, count }
+    /// Times in [0, 1] of this schedule.
+    pub(super) fn from_times(schedule: &Schedule, times: Vec<f64>) -> Self {
+        Self { times, count: schedule.levels() }
     }
 
     /// How many images these levels are for.
@@ -133,16 +129,6 @@ impl Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn draws_reach_every_level_and_no_other() {
-        let schedule = Schedule::linear(4).unwrap();
-        let mut seen: Vec<f64> = Levels::draw(&schedule, 1_000, 0, 0).indices();
-        assert_eq!(seen.len(), 1_000);
-        seen.sort_by(f64::total_cmp);
-        seen.dedup();
-        assert_eq!(seen, [0.0, 1.0, 2.0, 3.0]); // the article's code never trains the first
-    }
 
     #[test]
     fn refusals_name_argument_value_and_rule() {

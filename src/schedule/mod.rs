@@ -24,12 +24,14 @@ mod linear;
 mod sigmoid;
 mod spacing;
 mod sub_vp;
+mod training;
 mod vp;
 mod zero_terminal;
 
 pub use figure::Comparison;
 pub use levels::Levels;
 pub use spacing::Spacing;
+pub use training::TrainingLevels;
 
 use crate::{Error, Result};
 use chain::Chain;

@@ -28,6 +28,9 @@ pub enum Spacing {
     /// Equal steps of sqrt(t) from the last level to the first, then the data: more steps near the data (Song et al. 2021,
     /// "Denoising Diffusion Implicit Models", appendix D.2, there rounded).
     Quadratic,
+    /// Equal steps of the angle theta = atan(sigma/alpha) from the last level to the first, then the data: v's own clock
+    /// (Salimans & Ho 2022, appendix D).
+    Angle,
     /// Equal steps of (sigma/alpha)^(1/rho) from the last level to the first, then the data (Karras et al. 2022, eq. 5,
     /// whose rho is 7). Where ln SNR falls below -10.2 at t = 1, one step leads from there to -10.2.
     Karras {
@@ -65,6 +68,12 @@ impl Spacing {
             Self::Uniform => at(&|k| 1.0 - k / count),
             Self::Quadratic => at(&|k| between(1.0, (1.0 / n).sqrt(), k as usize, steps).powi(2)),
             Self::LogSnr => from_noise(schedule, steps, &|last, first, k, count| between(last, first, k, count)),
+            Self::Angle => {
+                let angle = |t: f64| schedule.sigma(t).atan2(schedule.alpha(t));
+                let (last, first) = (angle(1.0), angle(1.0 / n));
+                let time = |k| schedule.time_at(-2.0 * between(last, first, k, steps).tan().ln());
+                at(&|k| if k == 0.0 { 1.0 } else { time(k as usize) })
+            }
             Self::Karras { rho } => {
                 if !(rho.is_finite() && rho > 0.0) {
                     return Err(Error::argument("rho", rho, "the power is a positive number"));
@@ -103,24 +112,20 @@ fn from_noise(schedule: &Schedule, steps: usize, value: &dyn Fn(f64, f64, usize,
 impl Schedule {
     /// The time from the first level to 1 with this ln SNR, which falls with t: by halving, to the last digit.
     pub(crate) fn time_at(&self, log_snr: f64) -> f64 {
-        time_of(self, log_snr)
+        let (mut low, mut high) = (1.0 / self.levels() as f64, 1.0);
+        // Rounding must not lose the ends.
+        if log_snr >= self.log_snr(low) {
+            return low;
+        }
+        if log_snr <= self.log_snr(high) {
+            return high;
+        }
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.log_snr(middle) > log_snr { low = middle } else { high = middle }
+        }
+        0.5 * (low + high)
     }
-}
-
-fn time_of(schedule: &Schedule, log_snr: f64) -> f64 {
-    let (mut low, mut high) = (1.0 / schedule.levels() as f64, 1.0);
-    // Rounding must not lose the ends.
-    if log_snr >= schedule.log_snr(low) {
-        return low;
-    }
-    if log_snr <= schedule.log_snr(high) {
-        return high;
-    }
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if schedule.log_snr(middle) > log_snr { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
 }
 
 impl fmt::Display for Spacing {
@@ -130,6 +135,7 @@ impl fmt::Display for Spacing {
             Self::Leading => f.write_str("leading"),
             Self::Uniform => f.write_str("uniform"),
             Self::LogSnr => f.write_str("uniform in ln SNR"),
+            Self::Angle => f.write_str("uniform in the angle"),
             Self::Quadratic => f.write_str("quadratic"),
             Self::Karras { rho } => write!(f, "Karras with rho = {rho}"),
         }
@@ -140,11 +146,12 @@ impl fmt::Display for Spacing {
 mod tests {
     use super::*;
 
-    const ALL: [Spacing; 6] = [
+    const ALL: [Spacing; 7] = [
         Spacing::Trailing,
         Spacing::Leading,
         Spacing::Uniform,
         Spacing::LogSnr,
+        Spacing::Angle,
         Spacing::Quadratic,
         Spacing::Karras { rho: 7.0 },
     ];

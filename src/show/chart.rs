@@ -1,16 +1,20 @@
 //! Lines and points over two axes.
 
 use super::axis::{Axis, Scale};
+use super::grid::evenly;
 use super::look::{Drawing, PAGE_WIDTH};
-use super::{Bundle, Show, plot};
+use super::{Bundle, Show, bins, plot};
 use crate::{Error, Result};
 use std::sync::Arc;
 
 /// A line has a colour of its own up to here.
 const MOST_SERIES: usize = super::look::SERIES.len();
 
-const SMALLEST: (u32, u32) = (160, 100);
-const LARGEST: u32 = 4_000;
+/// Of more lines in one colour than this a sample is drawn.
+const MOST_LINES: usize = 60;
+
+pub(super) const SMALLEST: (u32, u32) = (120, 100);
+pub(super) const LARGEST: u32 = 4_000;
 
 /// Lines and points over two labelled axes. Numbers that are not finite, or not positive on a logarithmic axis, are gaps.
 ///
@@ -37,7 +41,14 @@ pub struct Chart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Line,
+    /// Many lines in one colour, one after another with a gap between: some are drawn of how many there are.
+    Lines {
+        drawn: usize,
+        total: usize,
+    },
     Points,
+    /// Bars between edges: one x more than ys.
+    Bars,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +121,50 @@ impl Chart {
         self.with(name.into(), Style::Points, xs, ys)
     }
 
+    /// Adds many lines of one colour over the same xs: paths, or one curve a sample. More than 60 are a crowd: 60 are drawn,
+    /// evenly spaced.
+    ///
+    /// ```
+    /// let paths = [vec![0.0, 0.3, 0.1], vec![0.0, -0.2, -0.4]];
+    /// let chart = noisebook::show::Chart::new("two walks").lines("walks", &[0.0, 1.0, 2.0], &paths);
+    /// ```
+    #[must_use]
+    pub fn lines(self, name: impl Into<String>, xs: &[f64], lines: &[Vec<f64>]) -> Self {
+        if let Some(other) = lines.iter().find(|line| line.len() != xs.len()) {
+            return self.with(name.into(), Style::Line, xs, other);
+        }
+        let shown = evenly(lines.len(), MOST_LINES);
+        let joined = |pick: &dyn Fn(usize) -> Vec<f64>| -> Vec<f64> {
+            shown.iter().flat_map(|&line| pick(line).into_iter().chain([f64::NAN])).collect()
+        };
+        let (all_xs, all_ys) = (joined(&|_| xs.to_vec()), joined(&|line| lines[line].clone()));
+        self.with(name.into(), Style::Lines { drawn: shown.len(), total: lines.len() }, &all_xs, &all_ys)
+    }
+
+    /// Adds bars on zero, as a histogram has: `heights` one for each pair of neighbouring `edges`.
+    ///
+    /// ```
+    /// let chart = noisebook::show::Chart::new("two bins").bars("count", &[0.0, 0.5, 1.0], &[3.0, 7.0]);
+    /// ```
+    #[must_use]
+    pub fn bars(self, name: impl Into<String>, edges: &[f64], heights: &[f64]) -> Self {
+        self.with(name.into(), Style::Bars, edges, heights)
+    }
+
+    /// Adds the histogram of numbers as a density, whose bars' areas add up to 1. Numbers that are not finite are left out.
+    ///
+    /// ```
+    /// use noisebook::show::{Chart, Show};
+    /// let chart = Chart::new("").histogram("x", &[0.0, 0.1, 0.9, 1.0], 2);
+    /// assert!(chart.bundle()?.plain_text().contains("x: 2 bars from 0 to 1, highest 1"));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn histogram(self, name: impl Into<String>, values: &[f64], bins: usize) -> Self {
+        let (edges, densities) = bins::histogram(values, bins);
+        self.bars(name, &edges, &densities)
+    }
+
     /// Makes the horizontal axis logarithmic.
     ///
     /// ```
@@ -180,15 +235,26 @@ impl Chart {
         let drawn = || {
             self.series
                 .iter()
-                .flat_map(|series| series.xs.iter().zip(series.ys.iter()))
-                .filter_map(|(&x, &y)| Some((self.x_scale.place(x)?, self.y_scale.place(y)?)))
+                .flat_map(Series::corners)
+                .filter_map(|(x, y)| Some((self.x_scale.place(x)?, self.y_scale.place(y)?)))
         };
-        let only_lines = self.series.iter().all(|series| series.style == Style::Line);
+        let no_points = self.series.iter().all(|series| series.style != Style::Points);
+        let has_bars = self.series.iter().any(|series| series.style == Style::Bars);
         let (across, up) = ((width / 75.0) as usize, (height / 36.0) as usize);
-        let x = Axis::around(self.x_scale, drawn().map(|place| place.0), if only_lines { 0.0 } else { 0.03 }, across);
+        let x = Axis::around(self.x_scale, drawn().map(|place| place.0), if no_points { 0.0 } else { 0.03 }, across);
         let y = match self.y_range.map(|(low, high)| (self.y_scale.place(low), self.y_scale.place(high))) {
             Some((Some(low), Some(high))) => Axis::new(self.y_scale, low, high, up),
-            _ => Axis::around(self.y_scale, drawn().map(|place| place.1), 0.04, up),
+            _ => {
+                let ground = self.y_scale.place(0.0).filter(|_| has_bars);
+                let axis = Axis::around(self.y_scale, drawn().map(|place| place.1).chain(ground), 0.04, up);
+                // Bars stand on the axis.
+                let lowest = drawn().map(|place| place.1).fold(f64::INFINITY, f64::min);
+                if has_bars && lowest >= 0.0 && ground.is_some() {
+                    Axis::new(self.y_scale, 0.0, axis.high, up)
+                } else {
+                    axis
+                }
+            }
         };
         (x, y)
     }
@@ -200,7 +266,9 @@ impl Chart {
         }
         for series in &self.series {
             let (xs, ys) = (series.xs.len(), series.ys.len());
-            if xs != ys {
+            if series.style == Style::Bars {
+                series.check_bars()?;
+            } else if xs != ys {
                 return Err(Error::argument(
                     format!("ys of '{}'", series.name),
                     format!("{ys} numbers"),
@@ -225,6 +293,28 @@ impl Chart {
                 let rule = format!("from {} x {} to {LARGEST} x {LARGEST} pixels", SMALLEST.0, SMALLEST.1);
                 return Err(Error::argument("size", format!("{width} x {height}"), rule));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Series {
+    /// The points that the picture has to reach.
+    fn corners(&self) -> impl Iterator<Item = (f64, f64)> {
+        let last = self.ys.last().copied();
+        let lefts = self.xs.iter().copied().zip(self.ys.iter().copied());
+        lefts.chain(self.xs.last().copied().zip(last).filter(|_| self.style == Style::Bars))
+    }
+
+    fn check_bars(&self) -> Result<()> {
+        let (edges, heights) = (self.xs.len(), self.ys.len());
+        if edges < 2 || !self.xs.windows(2).all(|pair| pair[0] < pair[1]) {
+            let value = format!("{edges} numbers");
+            return Err(Error::argument(format!("edges of '{}'", self.name), value, "at least two, and rising"));
+        }
+        if heights != edges - 1 {
+            let (name, value) = (format!("heights of '{}'", self.name), format!("{heights} numbers"));
+            return Err(Error::argument(name, value, format!("one for each of the {} bins", edges - 1)));
         }
         Ok(())
     }
@@ -304,6 +394,30 @@ mod tests {
     }
 
     #[test]
+    fn bars_stand_on_zero_and_reach_their_heights() {
+        let chart = Chart::new("").bars("n", &[0.0, 1.0, 3.0], &[4.0, 2.0]).size(400, 200);
+        let (x, y) = chart.axes(300.0, 150.0);
+        assert_eq!((x.low, x.high, y.low), (0.0, 3.0, 0.0));
+        assert!((y.high - 4.16).abs() < 1e-12);
+        assert_eq!(text(&chart), "y against x\nn: 2 bars from 0 to 3, highest 4 from 0 to 1");
+        assert_eq!(svg(&chart).matches("<path class=\"series\"").count(), 1);
+        // Without a zero on the axis they stand on the frame.
+        assert!(svg(&chart.log_y()).contains("class=\"series\""));
+    }
+
+    #[test]
+    fn a_crowd_of_lines_is_sampled_and_says_so() {
+        let lines: Vec<Vec<f64>> = (0..1_000).map(|line| vec![0.0, f64::from(line)]).collect();
+        let chart = Chart::new("").lines("walks", &[0.0, 1.0], &lines).line("mean", &[0.0, 1.0], &[0.0, 499.5]);
+        assert_eq!(svg(&chart).matches("<polyline class=\"series\"").count(), 61);
+        assert!(
+            text(&chart).contains("walks: 60 of 1,000 lines of 2 points, lowest 0, highest 999"),
+            "{}",
+            text(&chart)
+        );
+    }
+
+    #[test]
     fn bad_arguments_are_named() {
         let chart = Chart::new("");
         assert_eq!(
@@ -315,7 +429,19 @@ mod tests {
             "y_range = (0, 1): two positive numbers, the lower first"
         );
         assert_eq!(refusal(&chart.clone().y_range(1.0, 1.0)), "y_range = (1, 1): two finite numbers, the lower first");
-        assert_eq!(refusal(&chart.clone().size(0, 9)), "size = 0 x 9: from 160 x 100 to 4000 x 4000 pixels");
+        assert_eq!(refusal(&chart.clone().size(0, 9)), "size = 0 x 9: from 120 x 100 to 4000 x 4000 pixels");
+        assert_eq!(
+            refusal(&chart.clone().lines("a", &[1.0, 2.0], &[vec![0.0, 0.0], vec![1.0]])),
+            "ys of 'a' = 1 numbers: one for each of the 2 xs"
+        );
+        assert_eq!(
+            refusal(&chart.clone().bars("a", &[0.0, 1.0], &[1.0, 2.0])),
+            "heights of 'a' = 2 numbers: one for each of the 1 bins"
+        );
+        for edges in [vec![1.0], vec![0.0, 0.0]] {
+            let said = format!("edges of 'a' = {} numbers: at least two, and rising", edges.len());
+            assert_eq!(refusal(&chart.clone().bars("a", &edges, &[1.0])), said);
+        }
         let seven = (0..7).fold(chart, |chart, _| chart.line("", &[0.0], &[0.0]));
         assert_eq!(refusal(&seven), "series = 7: a chart has 6 series at most: more cannot be told apart");
     }

@@ -1,12 +1,12 @@
-//! Several charts and grids as one picture.
+//! Several charts, grids and pictures of the plane as one picture.
 
 use super::look::{Drawing, PAGE_WIDTH};
-use super::{Bundle, Chart, Grid, Show};
+use super::{Bundle, Chart, Grid, Plane, Show};
 use crate::{Error, Result};
 
 const GAP: f64 = 16.0;
 
-/// Charts and grids in one picture, below one another or side by side.
+/// Charts, grids and pictures of the plane in one picture, below one another or side by side.
 ///
 /// ```
 /// use noisebook::show::{Chart, Figure, Show};
@@ -42,6 +42,8 @@ pub enum Part {
     Chart(Chart),
     /// Images.
     Grid(Grid),
+    /// A region of the plane.
+    Plane(Plane),
     /// A picture that is itself made of parts.
     Figure(Figure),
 }
@@ -58,6 +60,12 @@ impl From<Grid> for Part {
     }
 }
 
+impl From<Plane> for Part {
+    fn from(plane: Plane) -> Self {
+        Self::Plane(plane)
+    }
+}
+
 impl From<Figure> for Part {
     fn from(figure: Figure) -> Self {
         Self::Figure(figure)
@@ -69,6 +77,7 @@ impl Part {
         match self {
             Self::Chart(chart) => chart.draw(available),
             Self::Grid(grid) => grid.draw(available),
+            Self::Plane(plane) => plane.draw(available),
             Self::Figure(figure) => figure.draw(available),
         }
     }

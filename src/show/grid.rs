@@ -267,11 +267,11 @@ fn largest(count: usize) -> usize {
 }
 
 /// At most `most` of `total` numbers from 0, evenly spaced, the first and the last among them.
-fn evenly(total: usize, most: usize) -> Vec<usize> {
+pub(super) fn evenly(total: usize, most: usize) -> Vec<usize> {
     if total <= most {
         return (0..total).collect();
     }
-    (0..most).map(|index| index * (total - 1) / (most - 1)).collect()
+    (0..most).map(|index| index * (total - 1) / (most - 1).max(1)).collect()
 }
 
 impl Show for Grid {
@@ -348,6 +348,7 @@ mod tests {
     fn a_sample_keeps_the_first_and_the_last() {
         assert_eq!(evenly(5, 100), [0, 1, 2, 3, 4]);
         assert_eq!(evenly(1_000, 4), [0, 333, 666, 999]);
+        assert_eq!((evenly(5, 1), evenly(5, 0)), (vec![0], vec![]));
     }
 
     #[test]

@@ -4,18 +4,25 @@
 //! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
 
 mod axis;
+mod bins;
 mod bundle;
 mod chart;
 mod figure;
 pub mod frame;
 mod grid;
+mod heat;
 mod live;
 mod look;
+mod mesh;
 mod message;
 mod mosaic;
 mod outlet;
 mod pixels;
+mod plane;
+mod plane_plot;
 mod plot;
+mod points;
+mod quiver;
 mod sheet;
 mod table;
 mod tensor;
@@ -30,7 +37,10 @@ pub use bundle::Bundle;
 pub use chart::Chart;
 pub use figure::{Figure, Part};
 pub use grid::Grid;
+pub(crate) use points::{Cloud, coordinates, sheet};
+
 pub use live::Live;
+pub use plane::Plane;
 pub use table::Table;
 pub(crate) use words::digits;
 

@@ -1,54 +1,16 @@
-//! The inside of a chart: plotters draws the frame, the grid lines and the ticks; the series and their names are ours.
+//! The inside of a chart: its series, and their names beside them.
 
-use super::axis::Axis;
-use super::chart::{Chart, Style};
+use super::axis::Scale;
+use super::chart::{Chart, Series, Style};
 use super::look::{LABEL_SIZE, SERIES, shorten, text, text_width};
+use super::mesh::{Axes, Frame, mesh};
 use super::trace::{Pixel, dots, pieces};
-use crate::{Error, Result};
-use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
-use plotters::prelude::*;
-use plotters::style::FontTransform;
+use crate::Result;
 use std::fmt::Write;
-use std::ops::Range;
 
-/// plotters counts in whole pixels, too coarse for a smooth line: it draws this much larger.
-const FINE: f64 = 10.0;
-
-/// plotters divides font sizes by this.
-const FONT_UNIT: f64 = 1.24;
-
-const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
-/// Around the labels of the axes, so that their tails are not cut off.
-const MARGIN: f64 = 3.0;
-
-const WIDEST_NAME: f64 = 150.0;
-const NAME_LINE: f64 = 16.0;
-const SWATCH: f64 = 12.0;
-
-/// Where the plot lies in the drawing.
-struct Frame {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-impl Ranged for Axis {
-    type FormatOption = DefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, place: &f64, (start, end): (i32, i32)) -> i32 {
-        start + (f64::from(end - start) * (place - self.low) / (self.high - self.low)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.low..self.high
-    }
-}
+pub(super) const WIDEST_NAME: f64 = 150.0;
+pub(super) const NAME_LINE: f64 = 16.0;
+pub(super) const SWATCH: f64 = 12.0;
 
 pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
     // A single series needs no name beside it: the axis has one.
@@ -56,14 +18,15 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
     let names: Vec<String> =
         named.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
     let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
-    let room_for_names = if widest > 0.0 { SWATCH + 8.0 + widest } else { 16.0 };
+    let room_for_names = if widest > 0.0 { SWATCH + 12.0 + widest } else { 16.0 };
     let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
     let (x, y) = chart.axes(width - 60.0 - room_for_names, bottom);
     let tick_width = y.names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(8.0, f64::max);
     let left = tick_width + if chart.y_label.is_empty() { 13.0 } else { 33.0 };
     let frame = Frame { left: left.ceil(), right: width - room_for_names.ceil(), top: 8.0, bottom };
 
-    let mut body = mesh(chart, &x, &y, &frame, width, height)?;
+    let axes = Axes { x: &x, y: &y, x_label: &chart.x_label, y_label: &chart.y_label };
+    let mut body = mesh(&axes, &frame, width, height)?;
     let mut ends = Vec::new();
     for (index, series) in chart.series.iter().enumerate() {
         let points: Vec<Option<Pixel>> = series
@@ -74,12 +37,14 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
             .collect();
         let colour = SERIES[index % SERIES.len()];
         match series.style {
-            Style::Line => body += &line(&points, &frame, colour),
+            Style::Line => body += &line(&points, &frame, colour, THICK),
+            Style::Lines { drawn, .. } => body += &line(&points, &frame, colour, if drawn > 3 { THIN } else { THICK }),
             Style::Points => body += &marks(&dots(&points, frame.top, frame.bottom), colour),
+            Style::Bars => body += &bars(series, chart.y_scale, &|place| frame.pixel(&x, &y, place), &frame, colour),
         }
         let end = match series.style {
-            Style::Line => points.iter().flatten().next_back().map(|point| point.1),
-            Style::Points => Some(frame.top + NAME_LINE * (index as f64 + 0.5)),
+            Style::Line | Style::Lines { .. } => points.iter().flatten().next_back().map(|point| point.1),
+            Style::Points | Style::Bars => Some(frame.top + NAME_LINE * (index as f64 + 0.5)),
         };
         if let Some(end) = end.filter(|_| names.get(index).is_some_and(|name| !name.is_empty())) {
             ends.push((index, end.clamp(frame.top + 5.0, frame.bottom - 5.0)));
@@ -96,55 +61,11 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
     Ok(body)
 }
 
-impl Frame {
-    fn pixel(&self, x: &Axis, y: &Axis, (px, py): (f64, f64)) -> Pixel {
-        let across = (px - x.low) / (x.high - x.low);
-        let up = (py - y.low) / (y.high - y.low);
-        (self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top))
-    }
-}
+/// Width and opacity of a line that stands for itself, and of one among many.
+const THICK: (f64, f64) = (1.8, 1.0);
+const THIN: (f64, f64) = (0.9, 0.5);
 
-fn mesh(chart: &Chart, x: &Axis, y: &Axis, frame: &Frame, width: f64, height: f64) -> Result<String> {
-    let fine = |pixels: f64| (pixels * FINE).round() as i32;
-    let mut svg = String::new();
-    {
-        let size = (fine(width).unsigned_abs(), fine(height).unsigned_abs());
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        let style = ("sans-serif", LABEL_SIZE * FONT_UNIT * FINE).into_font().color(&GREY);
-        let name = |axis: &Axis, place: f64| {
-            axis.ticks.iter().position(|&tick| tick == place).map_or(String::new(), |index| axis.names[index].clone())
-        };
-        let mut plot = ChartBuilder::on(&area)
-            .margin_top(fine(frame.top))
-            .margin_right(fine(width - frame.right))
-            .margin_left(fine(MARGIN))
-            .margin_bottom(fine(MARGIN))
-            .y_label_area_size(fine(frame.left - MARGIN))
-            .x_label_area_size(fine(height - frame.bottom - MARGIN))
-            .build_cartesian_2d(x.clone(), y.clone())
-            .map_err(Error::display)?;
-        plot.configure_mesh()
-            .axis_style(GREY.stroke_width(FINE as u32))
-            .bold_line_style(GREY.mix(0.28).stroke_width(FINE as u32))
-            .light_line_style(TRANSPARENT)
-            .label_style(style.clone())
-            .axis_desc_style(style.transform(FontTransform::None))
-            .x_label_formatter(&|place| name(x, *place))
-            .y_label_formatter(&|place| name(y, *place))
-            .x_desc(&chart.x_label)
-            .y_desc(&chart.y_label)
-            .set_all_tick_mark_size(fine(4.0))
-            .draw()
-            .map_err(Error::display)?;
-        area.present().map_err(Error::display)?;
-    }
-    // The inside of plotters' own document, back at its size and in our fonts.
-    let start = svg.find('>').map_or(0, |at| at + 1);
-    let inside = svg[start..].trim_end().trim_end_matches("</svg>").replace(" font-family=\"sans-serif\"", "");
-    Ok(format!("<g transform=\"scale({})\">{inside}</g>\n", 1.0 / FINE))
-}
-
-fn line(points: &[Option<Pixel>], frame: &Frame, colour: &str) -> String {
+fn line(points: &[Option<Pixel>], frame: &Frame, colour: &str, (width, opacity): (f64, f64)) -> String {
     let mut body = String::new();
     for piece in pieces(points, frame.top, frame.bottom) {
         let places = piece.iter().fold(String::new(), |mut places, (x, y)| {
@@ -152,12 +73,33 @@ fn line(points: &[Option<Pixel>], frame: &Frame, colour: &str) -> String {
             places
         });
         body += &format!(
-            "<polyline class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-linejoin=\"round\" \
-             stroke-linecap=\"round\" points=\"{}\"/>\n",
+            "<polyline class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" \
+             stroke-opacity=\"{opacity}\" stroke-linejoin=\"round\" stroke-linecap=\"round\" points=\"{}\"/>\n",
             places.trim_end()
         );
     }
     body
+}
+
+/// All bars in one path, which stand on zero, or on the frame where the axis has no zero.
+fn bars(series: &Series, scale: Scale, pixel: &dyn Fn((f64, f64)) -> Pixel, frame: &Frame, colour: &str) -> String {
+    let ground = scale.place(0.0).map_or(frame.bottom, |zero| pixel((0.0, zero)).1.clamp(frame.top, frame.bottom));
+    let mut path = String::new();
+    for (edges, &height) in series.xs.windows(2).zip(series.ys.iter()) {
+        let (Some(height), [left, right]) = (scale.place(height), edges) else { continue };
+        let (left, top) = pixel((*left, height));
+        let (top, right) = (top.clamp(frame.top, frame.bottom), pixel((*right, height)).0);
+        if (top - ground).abs() > 0.05 {
+            let _ = write!(path, "M{left:.1} {ground:.1}V{top:.1}H{right:.1}V{ground:.1}");
+        }
+    }
+    if path.is_empty() {
+        return path;
+    }
+    format!(
+        "<path class=\"series\" fill=\"{colour}\" fill-opacity=\"0.4\" stroke=\"{colour}\" stroke-width=\"0.8\" \
+         d=\"{path}\"/>\n"
+    )
 }
 
 /// All dots in one path: strokes of no length with round ends.
@@ -190,10 +132,12 @@ fn apart(mut ends: Vec<(usize, f64)>, bottom: f64) -> Vec<(usize, f64)> {
     ends
 }
 
-fn legend(name: &str, x: f64, y: f64, colour: &str, style: Style) -> String {
+pub(super) fn legend(name: &str, x: f64, y: f64, colour: &str, style: Style) -> String {
     let swatch = match style {
-        Style::Line => format!("<path stroke=\"{colour}\" stroke-width=\"2.5\" d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n"),
-        Style::Points => {
+        Style::Line | Style::Lines { .. } => {
+            format!("<path stroke=\"{colour}\" stroke-width=\"2.5\" d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
+        }
+        Style::Points | Style::Bars => {
             format!("<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n", x + SWATCH / 2.0)
         }
     };
@@ -202,7 +146,6 @@ fn legend(name: &str, x: f64, y: f64, colour: &str, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::look::TEXT;
     use super::*;
 
     #[test]
@@ -213,11 +156,5 @@ mod tests {
         }
         assert!(placed.iter().all(|end| end.1 <= 110.0));
         assert_eq!(placed[0], (2, 20.0));
-    }
-
-    #[test]
-    fn the_colour_of_plotters_parts_is_the_text_colour() {
-        let RGBColor(red, green, blue) = GREY;
-        assert_eq!(TEXT, format!("#{red:02x}{green:02x}{blue:02x}"));
     }
 }

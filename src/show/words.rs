@@ -1,7 +1,9 @@
-//! Charts and numbers in words.
+//! Charts, pictures of the plane and numbers in words.
 
 use super::axis::{Scale, grouped};
 use super::chart::{Chart, Series, Style};
+use super::plane::{Layer, Plane};
+use super::plane_plot::Drawn;
 
 impl Chart {
     /// What the chart shows, for a terminal and for those who cannot see it.
@@ -28,11 +30,100 @@ impl Series {
             return format!("{name}{count} points{gaps}");
         };
         let (low, high) = shown.iter().fold((first, first), |(low, high), &y| (low.min(y), high.max(y)));
-        let way = match self.style {
-            Style::Line => format!(", from {} to {}", digits(first), digits(last)),
-            Style::Points => String::new(),
-        };
-        format!("{name}{count} points{way}, lowest {}, highest {}{gaps}", digits(low), digits(high))
+        let (low, high) = (digits(low), digits(high));
+        match self.style {
+            Style::Line => {
+                let (first, last) = (digits(first), digits(last));
+                format!("{name}{count} points, from {first} to {last}, lowest {low}, highest {high}{gaps}")
+            }
+            Style::Lines { drawn, total } => {
+                let of = if drawn < total { format!("{drawn} of ") } else { String::new() };
+                let (lines, points) = (grouped(&total.to_string()), self.ys.len() / drawn - 1);
+                format!("{name}{of}{lines} lines of {points} points, lowest {low}, highest {high}")
+            }
+            Style::Points => format!("{name}{count} points, lowest {low}, highest {high}{gaps}"),
+            Style::Bars => {
+                let highest = (0..self.ys.len()).max_by(|&a, &b| self.ys[a].total_cmp(&self.ys[b])).unwrap_or(0);
+                let edge = |index: usize| digits(self.xs[index]);
+                let (from, to) = (edge(0), edge(self.xs.len() - 1));
+                let at = format!("{} to {}", edge(highest), edge(highest + 1));
+                format!("{name}{count} bars from {from} to {to}, highest {high} from {at}{gaps}")
+            }
+        }
+    }
+}
+
+impl Plane {
+    /// What the picture shows, for a terminal and for those who cannot see it.
+    pub(super) fn in_words(&self, drawn: &Drawn) -> String {
+        let named = |label: &str, other: &str| if label.is_empty() { other.to_string() } else { label.to_string() };
+        let (x, y) = (named(&self.x_label, "x"), named(&self.y_label, "y"));
+        let (left, right, low, high) =
+            (digits(drawn.x.low), digits(drawn.x.high), digits(drawn.y.low), digits(drawn.y.high));
+        let mut lines = vec![format!("{x} from {left} to {right}, {y} from {low} to {high}, one scale on both axes")];
+        let paths: Vec<usize> = self
+            .layers
+            .iter()
+            .filter_map(|layer| if let Layer::Path { xs, .. } = layer { Some(xs.len()) } else { None })
+            .collect();
+        let mut paths_said = false;
+        for layer in &self.layers {
+            match layer {
+                Layer::Points { name, xs, ys } => lines.push(points_in_words(name, xs, ys, drawn)),
+                Layer::Path { .. } if paths_said => {}
+                Layer::Path { .. } => {
+                    paths_said = true;
+                    let longest = grouped(&paths.iter().max().copied().unwrap_or(0).to_string());
+                    lines.push(match paths.len() {
+                        1 => format!("a path of {longest} points"),
+                        count => format!("{} paths of at most {longest} points", grouped(&count.to_string())),
+                    });
+                }
+                Layer::Arrows(arrows) => {
+                    let (count, longest) = (grouped(&arrows.xs.len().to_string()), digits(arrows.longest()));
+                    let scale = digits(arrows.scale());
+                    lines.push(format!("{count} arrows, the longest {longest}, drawn at {scale} of their length"));
+                }
+                Layer::Heat(heat) => {
+                    let name = if heat.name.is_empty() { String::new() } else { format!("{}: ", heat.name) };
+                    let (low, high) = heat.ends();
+                    let mut line = format!(
+                        "{name}{} x {} cells, from {} to {}",
+                        heat.columns,
+                        heat.rows,
+                        digits(low),
+                        digits(high)
+                    );
+                    if let Some((_, (x, y))) = heat.highest() {
+                        line += &format!(", highest around ({}, {})", digits(x), digits(y));
+                    }
+                    if heat.strange() > 0 {
+                        line += &format!(", {} not finite (magenta)", grouped(&heat.strange().to_string()));
+                    }
+                    lines.push(line);
+                }
+            }
+        }
+        lines.extend(drawn.sampled.clone());
+        lines.join("\n")
+    }
+}
+
+fn points_in_words(name: &str, xs: &[f64], ys: &[f64], drawn: &Drawn) -> String {
+    let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+    let many = if xs.len() == 1 { "point" } else { "points" };
+    let finite: Vec<(f64, f64)> =
+        xs.iter().copied().zip(ys.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    let inside =
+        |(x, y): &&(f64, f64)| (drawn.x.low..=drawn.x.high).contains(x) && (drawn.y.low..=drawn.y.high).contains(y);
+    let mut line = format!("{name}{} {many}", grouped(&xs.len().to_string()));
+    if !finite.is_empty() {
+        let mean = |pick: fn(&(f64, f64)) -> f64| digits(finite.iter().map(pick).sum::<f64>() / finite.len() as f64);
+        line += &format!(" around ({}, {})", mean(|point| point.0), mean(|point| point.1));
+    }
+    match xs.len() - finite.iter().filter(inside).count() {
+        0 => line,
+        missing => line + &format!(", {} of them not drawn", grouped(&missing.to_string())),
     }
 }
 

@@ -229,6 +229,7 @@ impl Trainer {
     }
 
     fn check(&self, dataset: &Dataset) -> Result<()> {
+        self.model.check()?;
         check_batch_size(self.batch_size, dataset)?;
         let rules = [
             ("lr", self.lr, self.lr > 0.0 && self.lr.is_finite(), "must be a finite number above 0"),

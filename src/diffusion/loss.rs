@@ -1,0 +1,230 @@
+//! The loss: how wrong the network is about noised samples.
+
+use super::Diffusion;
+use crate::data::Batch;
+use crate::denoiser::Denoiser;
+use crate::prediction::{LossWeight, Prediction};
+use crate::random::{Stream, below, generator, normal};
+use crate::schedule::Levels;
+use crate::show::sides;
+use crate::{Error, Result};
+use tch::{Kind, Tensor};
+
+/// What one forward pass of training made.
+pub(crate) struct Evaluation {
+    pub(crate) loss: Tensor,
+    pub(crate) xt: Tensor,
+    pub(crate) x0: Tensor,
+    pub(crate) levels: Levels,
+}
+
+impl Diffusion {
+    /// The loss of a batch: the mean over its images of weight(t) times the mean squared error of the prediction, each image
+    /// at a level of its own and with fresh noise (Ho et al. 2020, algorithm 1 and eq. 14). A scalar tensor with a gradient.
+    ///
+    /// The draws depend on `seed` alone.
+    ///
+    /// # Errors
+    /// Images or labels that the network was not built for; a weight, levels or a source that make no sense.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let batch = Dataset::digits()?.batch(8, 0)?;
+    /// assert_eq!(model.loss(&batch, 1)?.size(), [0_i64; 0]); // one number
+    /// assert_eq!(model.loss(&batch, 1)?, model.loss(&batch, 1)?);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn loss(&self, batch: &Batch, seed: u64) -> Result<Tensor> {
+        Ok(self.evaluate(&batch.images, &batch.labels, seed, 0)?.loss)
+    }
+
+    /// The loss with the draws of step `step` of a run.
+    pub(crate) fn evaluate(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
+        self.check()?;
+        let device = self.device();
+        let shape = images.size();
+        let sample = self.network.sample_shape();
+        if shape.len() != sample.len() + 1 || shape[0] == 0 || shape[1..] != sample {
+            let rule = format!("this model takes N x {}", sides(&sample));
+            return Err(Error::argument("images", format!("{shape:?}"), rule));
+        }
+        let labels = match self.network.classes() {
+            None => None,
+            Some(classes) => {
+                crate::labels::check(labels, shape[0], classes)?;
+                Some(labels.f_to_device(device)?)
+            }
+        };
+        let images = images.f_to_device(device)?;
+        let levels = self.training_levels.draw_step(&self.schedule, shape[0] as usize, seed, step)?;
+        let eps = self.other_end(&shape, seed, step)?;
+        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
+        let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
+        let output = self.output(&xt, &levels, labels.as_ref())?;
+        let target = self.prediction.target(&images, &eps, &alpha, &sigma)?;
+        let loss = self.weighted_mean(&output.f_sub(&target)?.f_square()?, &levels)?;
+        let x0 = self.prediction.x0(&xt, &output.f_detach()?, &alpha, &sigma)?;
+        Ok(Evaluation { loss, xt, x0, levels })
+    }
+
+    /// What the setters took, beside the schedule and the prediction.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.loss_weight.check()?;
+        self.training_levels.check(&self.schedule)?;
+        let Some(source) = &self.source else { return Ok(()) };
+        if self.schedule.alpha(1.0) > 0.0 {
+            let rule = format!(
+                "the {} schedule leaves some of x_0 at t = 1, where a sample of the source has to stand alone: take flow or \
+                 zero terminal SNR",
+                self.schedule.name()
+            );
+            return Err(Error::argument("source", source.name(), rule));
+        }
+        if matches!(self.prediction, Prediction::Edm { .. }) {
+            let rule = "its scales are those of Gaussian noise: from a source predict flow, v or x_0";
+            return Err(Error::argument("prediction", self.prediction, rule));
+        }
+        if self.loss_weight == LossWeight::Likelihood {
+            let rule = "the variational bound is that of Gaussian noise: from a source take another weight";
+            return Err(Error::argument("loss_weight", self.loss_weight, rule));
+        }
+        let (size, sample) = (source.images().size(), self.network.sample_shape());
+        if size[1..] != sample {
+            let rule = format!("this model takes samples of {}", sides(&sample));
+            return Err(Error::argument("source", format!("{:?}", &size[1..]), rule));
+        }
+        Ok(())
+    }
+
+    /// What stands at t = 1: Gaussian noise, or samples of the source.
+    fn other_end(&self, shape: &[i64], seed: u64, step: u64) -> Result<Tensor> {
+        let Some(source) = &self.source else {
+            return normal(&mut generator(seed, Stream::Noise, step), shape, self.device());
+        };
+        let mut rng = generator(seed, Stream::Source, step);
+        let drawn: Vec<i64> = (0..shape[0]).map(|_| below(&mut rng, source.len()) as i64).collect();
+        Ok(source.batch_of(&drawn)?.images.f_to_device(self.device())?)
+    }
+
+    fn weighted_mean(&self, squares: &Tensor, levels: &Levels) -> Result<Tensor> {
+        if self.loss_weight == LossWeight::Simple {
+            return Ok(squares.f_mean(Kind::Float)?);
+        }
+        let each = squares.f_flatten(1, -1)?.f_mean_dim(1, false, Kind::Float)?;
+        let weights = levels.column(&each, |t| self.loss_weight.weight(&self.schedule, self.prediction, t))?;
+        Ok(each.f_mul(&weights)?.f_mean(Kind::Float)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::model;
+    use super::*;
+    use crate::net::UNet;
+    use crate::schedule::TrainingLevels;
+    use crate::show::Show;
+    use crate::{Dataset, Schedule};
+    use tch::Device;
+
+    /// A new network says 0, so its loss is the mean square of the target: E eps^2 = 1 for noise; for v it is
+    /// E[alpha^2] 1 + E[sigma^2] E[x_0^2].
+    #[test]
+    fn the_first_loss_is_the_targets_mean_square() {
+        let (model, digits) = model(Prediction::Epsilon);
+        let batch = digits.batch(1_797, 0).unwrap();
+        let loss = model.loss(&batch, 1).unwrap().double_value(&[]);
+        assert!((loss - 1.0).abs() < 4.0 * (2.0f64 / (1_797.0 * 64.0)).sqrt(), "{loss}");
+        let (model, _) = self::model(Prediction::V);
+        let loss = model.loss(&batch, 1).unwrap().double_value(&[]);
+        let square = batch.images.square().mean(Kind::Double).double_value(&[]);
+        let alpha_bars = model.schedule.alpha_bars();
+        let kept = alpha_bars.iter().sum::<f64>() / alpha_bars.len() as f64;
+        // The mean over 1,797 drawn levels stands for the mean over all: abar's spread is 0.36.
+        assert!((loss - (kept + (1.0 - kept) * square)).abs() < 4.0 * 0.36 / 1_797f64.sqrt(), "{loss}");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_loss() {
+        let (model, digits) = model(Prediction::V);
+        let batch = digits.batch(16, 0).unwrap();
+        let loss = |seed| model.loss(&batch, seed).unwrap().double_value(&[]);
+        assert_eq!(loss(1), loss(1));
+        assert_ne!(loss(1), loss(2));
+    }
+
+    /// x_1 takes the place of the noise: at t = 1, where a network that says nothing leaves x_t to itself, u = x_1 - x_0.
+    #[test]
+    fn a_source_stands_in_the_place_of_noise() {
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build().unwrap();
+        let digits = Dataset::digits().unwrap();
+        let dark = Dataset::new("dark", &digits.images().full_like(-0.5), None, &[]).unwrap();
+        let bridge = Diffusion::new(&unet, &Schedule::flow(2).unwrap(), Prediction::Flow).unwrap().source(&dark);
+        let batch = digits.batch(256, 0).unwrap();
+        let Evaluation { loss, xt, levels, .. } = bridge.evaluate(&batch.images, &batch.labels, 3, 0).unwrap();
+        let t = levels.column(&xt, |t| t).unwrap();
+        let path: Tensor = &batch.images * (1.0 - &t) - &t * 0.5;
+        assert!((&xt - &path).abs().max().double_value(&[]) < 1e-6);
+        let expected = (&batch.images + 0.5).square().mean(Kind::Double).double_value(&[]);
+        assert!((loss.double_value(&[]) / expected - 1.0).abs() < 1e-5);
+        let drawn = |step| bridge.clone().source(&digits).other_end(&[4, 1, 8, 8], 3, step).unwrap();
+        assert!(drawn(0) == drawn(0) && drawn(0) != drawn(1));
+        assert!(bridge.bundle().unwrap().plain_text().ends_with("\nsource:     dark"));
+    }
+
+    #[test]
+    fn what_setters_took_is_refused_by_the_loss_and_by_a_trainer() {
+        let (v, digits) = model(Prediction::V);
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build().unwrap();
+        let flow = |prediction| Diffusion::new(&unet, &Schedule::flow(10).unwrap(), prediction).unwrap();
+        let points = Dataset::new("points", &Tensor::zeros([4, 2], (Kind::Float, Device::Cpu)), None, &[]).unwrap();
+        let batch = digits.batch(4, 0).unwrap();
+        for (model, said) in [
+            (
+                v.clone().loss_weight(LossWeight::MinSnr { gamma: -1.0 }),
+                "gamma = -1: the greatest SNR that counts is a positive number",
+            ),
+            (
+                v.clone().training_levels(TrainingLevels::LogNormal { mean: 0.0, std: -1.0 }),
+                "std = -1: the standard deviation is a positive number",
+            ),
+            (
+                v.source(&digits),
+                "source = digits: the cosine schedule leaves some of x_0 at t = 1, where a sample of the source has to stand \
+                 alone: take flow or zero terminal SNR",
+            ),
+            (
+                flow(Prediction::edm()).source(&digits),
+                "prediction = edm: its scales are those of Gaussian noise: from a source predict flow, v or x_0",
+            ),
+            (
+                flow(Prediction::Flow).loss_weight(LossWeight::Likelihood).source(&digits),
+                "loss_weight = likelihood: the variational bound is that of Gaussian noise: from a source take another weight",
+            ),
+            (flow(Prediction::V).source(&points), "source = [2]: this model takes samples of 1 x 8 x 8"),
+        ] {
+            assert_eq!(model.loss(&batch, 0).unwrap_err().to_string(), said);
+            assert_eq!(crate::Trainer::new(&model).iter(&digits).map(|_| ()).unwrap_err().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let (model, digits) = model(Prediction::V);
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build().unwrap();
+        let flow = Diffusion::new(&unet, &Schedule::flow(10).unwrap(), Prediction::Epsilon).unwrap_err().to_string();
+        assert!(flow.starts_with("prediction = epsilon: the flow schedule leaves nothing of the image"), "{flow}");
+        let mut batch = digits.batch(4, 0).unwrap();
+        batch.labels = Tensor::from_slice(&[0i64, 1, 2, 10]);
+        assert_eq!(
+            model.loss(&batch, 0).unwrap_err().to_string(),
+            "label = 10: the classes are 0 to 9, and -1 is no label"
+        );
+        batch.images = batch.images.narrow(2, 0, 7);
+        assert_eq!(
+            model.loss(&batch, 0).unwrap_err().to_string(),
+            "images = [4, 1, 7, 8]: this model takes N x 1 x 8 x 8"
+        );
+    }
+}

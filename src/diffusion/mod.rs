@@ -1,0 +1,257 @@
+//! A diffusion model: a network, the schedule of its noise, and what it predicts.
+
+#[cfg(test)]
+mod best;
+mod loss;
+
+pub(crate) use loss::Evaluation;
+
+use crate::Result;
+use crate::data::Dataset;
+use crate::denoiser::Denoiser;
+use crate::net::Network;
+use crate::prediction::{LossWeight, Prediction};
+use crate::schedule::{Levels, Schedule, TrainingLevels};
+use crate::show::{Bundle, Show, grouped, sides};
+use std::rc::Rc;
+use tch::{Device, Kind, Tensor};
+
+/// A network with the schedule and the prediction that it is trained for, and with how it is trained: which levels it sees,
+/// and how much their errors count. What setters take is checked by [`loss`](Self::loss) and by a trainer.
+///
+/// A clone shares the network's weights, as the network itself does; [`copy`](Self::copy) has its own.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let digits = Dataset::digits()?;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).classes(10).build()?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+/// let loss = model.loss(&digits.batch(8, 0)?, 1)?;
+/// loss.backward();
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Diffusion {
+    network: Rc<dyn Network>,
+    schedule: Schedule,
+    prediction: Prediction,
+    loss_weight: LossWeight,
+    training_levels: TrainingLevels,
+    source: Option<Dataset>,
+}
+
+impl Diffusion {
+    /// Joins a network, which stays shared, to a schedule and a prediction.
+    ///
+    /// # Errors
+    /// [`Prediction::Epsilon`] and [`Prediction::Score`] where the schedule leaves nothing of the image at t = 1 (flow, zero
+    /// terminal SNR); [`Prediction::V`] where sigma outgrows 1 (geometric, edm); a sigma_data that is not positive.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::linear(1_000)?, Prediction::Epsilon)?; // as in Ho et al. 2020
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn new(
+        network: &(impl Network + Clone + 'static),
+        schedule: &Schedule,
+        prediction: Prediction,
+    ) -> Result<Self> {
+        prediction.check(schedule)?;
+        Ok(Self {
+            network: Rc::new(network.clone()),
+            schedule: schedule.clone(),
+            prediction,
+            loss_weight: LossWeight::default(),
+            training_levels: TrainingLevels::default(),
+            source: None,
+        })
+    }
+
+    /// How much the error at each level counts in the loss (default [`LossWeight::Simple`]: all alike).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::edm(1_000)?, Prediction::edm())?; // as in Karras et al. 2022
+    /// let model = model.loss_weight(LossWeight::edm()).training_levels(TrainingLevels::edm());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn loss_weight(mut self, weight: LossWeight) -> Self {
+        self.loss_weight = weight;
+        self
+    }
+
+    /// Which levels training sees, and how often (default [`TrainingLevels::Levels`]: all N alike).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let model = Diffusion::new(&unet, &Schedule::flow(1_000)?, Prediction::Flow)?;
+    /// let model = model.training_levels(TrainingLevels::logit_normal()); // as in Esser et al. 2024
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn training_levels(mut self, levels: TrainingLevels) -> Self {
+        self.training_levels = levels;
+        self
+    }
+
+    /// Bridges two data sets: x_t = alpha x_0 + sigma x_1, where x_1 is a sample of `source`, drawn for each x_0 anew, in the
+    /// place of Gaussian noise (Liu et al. 2022, section 2; the linear path of Albergo & Vanden-Eijnden 2022).
+    ///
+    /// The way back starts from samples of the source and takes no noise: Euler, Heun, DDIM with eta 0. A score, guidance by
+    /// one and samplers that add noise mean Gaussian noise, which is not there.
+    ///
+    /// [`loss`](Self::loss) refuses a schedule that leaves some of x_0 at t = 1 (take flow or zero terminal SNR), the edm
+    /// prediction, whose scales are those of Gaussian noise, the likelihood weight, and samples of another shape.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// let (odd, even) = Dataset::digits()?.split(0.5, 0)?;
+    /// let bridge = Diffusion::new(&unet, &Schedule::flow(1_000)?, Prediction::Flow)?.source(&even);
+    /// let loss = bridge.loss(&odd.batch(8, 0)?, 1)?; // u = x_1 - x_0, from one to the other
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source(mut self, source: &Dataset) -> Self {
+        self.source = Some(source.clone());
+        self
+    }
+
+    /// The network.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(model.network().parameter_count(), unet.parameter_count());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn network(&self) -> Rc<dyn Network> {
+        Rc::clone(&self.network)
+    }
+
+    /// What it predicts.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// assert_eq!(model.prediction(), Prediction::V);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prediction(&self) -> Prediction {
+        self.prediction
+    }
+
+    /// A model with weights of its own, equal to these.
+    ///
+    /// # Errors
+    /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let copy = model.copy()?;
+    /// Trainer::new(&copy).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
+    /// let weights = |model: &Diffusion| model.network().parameters().named().pop();
+    /// assert_ne!(weights(&model), weights(&copy)); // only the copy has learned
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn copy(&self) -> Result<Self> {
+        Ok(Self { network: self.network.copy_network()?, ..self.clone() })
+    }
+
+    /// What the network says of `xt`, which goes in at the prediction's scale.
+    fn output(&self, xt: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+        let xt = xt.f_to_kind(Kind::Float)?;
+        let scale = |t| self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t));
+        self.network.forward(&xt.f_mul(&levels.column(&xt, scale)?)?, levels, labels)
+    }
+}
+
+impl Denoiser for Diffusion {
+    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
+        let xt = &xt.f_to_device(self.device())?;
+        let output = self.output(xt, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
+        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
+        self.prediction.x0(xt, &output, &alpha, &sigma)
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    fn sample_shape(&self) -> Vec<i64> {
+        self.network.sample_shape()
+    }
+
+    fn classes(&self) -> Option<i64> {
+        self.network.classes()
+    }
+
+    fn device(&self) -> Device {
+        self.network.device()
+    }
+}
+
+impl Show for Diffusion {
+    fn bundle(&self) -> Result<Bundle> {
+        let sample = sides(&self.network.sample_shape());
+        let classes = self.network.classes().map_or("no classes".into(), |count| format!("{count} classes"));
+        let source = self.source.as_ref().map_or(String::new(), |source| format!("\nsource:     {}", source.name()));
+        Ok(Bundle::text(format!(
+            "Diffusion model of {sample}, {classes}\n\
+             network:    {} parameters on {:?}\n\
+             schedule:   {}, {} levels\n\
+             prediction: {}\n\
+             weight:     {}\n\
+             training:   {}{source}",
+            grouped(self.network.parameter_count()),
+            self.device(),
+            self.schedule.name(),
+            self.schedule.levels(),
+            self.prediction,
+            self.loss_weight,
+            self.training_levels
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::UNet;
+
+    pub(super) fn model(prediction: Prediction) -> (Diffusion, Dataset) {
+        let builder = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1, 2]).blocks(1);
+        let unet = builder.classes(10).build().unwrap();
+        let schedule = Schedule::cosine(1_000).unwrap();
+        (Diffusion::new(&unet, &schedule, prediction).unwrap(), Dataset::digits().unwrap())
+    }
+
+    #[test]
+    fn denoising_with_a_network_that_says_nothing_scales_the_image() {
+        let (model, digits) = model(Prediction::V);
+        let xt = digits.images().narrow(0, 0, 3);
+        let x0 = model.denoise(&xt, 0.5, None).unwrap().to_device(Device::Cpu);
+        let expected = &xt * model.schedule.alpha(0.5);
+        assert!((x0 - expected).abs().max().double_value(&[]) < 1e-6);
+    }
+
+    #[test]
+    fn the_text_says_what_it_is_trained_for() {
+        let (model, _) = model(Prediction::V);
+        let model = model.loss_weight(LossWeight::min_snr()).training_levels(TrainingLevels::Uniform);
+        let text = model.bundle().unwrap().plain_text().to_string();
+        assert!(text.ends_with("prediction: v\nweight:     min-SNR with gamma = 5\ntraining:   uniform"), "{text}");
+    }
+}

@@ -1,0 +1,320 @@
+//! The inside of a picture of the plane: where everything lies, and its layers.
+
+use super::axis::{Axis, Scale};
+use super::chart::Style;
+use super::grid::evenly;
+use super::grouped;
+use super::heat::Heat;
+use super::look::{LABEL_SIZE, SERIES, TEXT, shorten, text, text_width};
+use super::mesh::{Axes, Frame, mesh};
+use super::plane::{Layer, Plane};
+use super::plot::{NAME_LINE, SWATCH, WIDEST_NAME, legend};
+use super::trace::Pixel;
+use super::words::digits;
+use crate::Result;
+use std::fmt::Write;
+
+/// More points than this are a crowd: a sample of them is drawn.
+const MOST_DOTS: usize = 2_000;
+/// Dots of one path cover one another without adding up; those of several do, so that density shows.
+const DOTS_A_PATH: usize = 250;
+
+const WIDEST: f64 = 420.0;
+const NARROWEST: f64 = 100.0;
+const NOTE_LINE: f64 = 17.0;
+/// How far marks may stand out of the frame.
+const OVERHANG: f64 = 3.0;
+
+/// Where everything lies.
+pub(super) struct Layout {
+    frame: Frame,
+    x: Axis,
+    y: Axis,
+    width: f64,
+    height: f64,
+    /// The names of the layers of points, where they stand beside the picture.
+    names: Vec<String>,
+    bar: Option<Axis>,
+}
+
+/// A drawing, and what its words need to know of it.
+pub(super) struct Drawn {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) body: String,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    /// How many points are drawn of how many, where not all are.
+    pub(super) sampled: Option<String>,
+}
+
+pub(super) fn draw(plane: &Plane, available: f64) -> Result<Drawn> {
+    let layout = layout(plane, available);
+    let Layout { frame, x, y, .. } = &layout;
+    let axes = Axes { x, y, x_label: &plane.x_label, y_label: &plane.y_label };
+    let mut body = mesh(&axes, frame, layout.width, layout.height)?;
+    body += &layers(plane, &layout)?;
+    if !body.contains("class=\"series\"") {
+        let note = shorten("nothing to draw", frame.right - frame.left, LABEL_SIZE);
+        body += &text((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0, "middle", &note);
+    }
+    let mut beside = frame.right;
+    if let (Some(heat), Some(axis)) = (heat(plane), &layout.bar) {
+        body += &heat.bar(frame, axis)?;
+        beside += heat.bar_width(axis);
+    }
+    let points = plane.layers.iter().zip(plane.colours()).filter(|(layer, _)| matches!(layer, Layer::Points { .. }));
+    for (index, (name, (_, colour))) in layout.names.iter().zip(points).enumerate() {
+        let height = frame.top + NAME_LINE * (index as f64 + 0.5);
+        body += &legend(name, beside + 6.0, height, SERIES[colour], Style::Points);
+    }
+    let (notes, mut height) = (notes(plane), layout.height);
+    for note in &notes {
+        height += NOTE_LINE;
+        body += &text(0.0, height - 5.0, "start", &shorten(note, layout.width, LABEL_SIZE));
+    }
+    Ok(Drawn { width: layout.width, height, body, x: layout.x, y: layout.y, sampled: sampled(plane) })
+}
+
+pub(super) fn layout(plane: &Plane, available: f64) -> Layout {
+    let width = plane.size.map_or(available.clamp(NARROWEST, WIDEST).floor(), |(width, _)| f64::from(width));
+    let names: Vec<&str> = plane
+        .layers
+        .iter()
+        .filter_map(|layer| if let Layer::Points { name, .. } = layer { Some(name.as_str()) } else { None })
+        .collect();
+    // A single layer needs no name beside it.
+    let names: Vec<String> = match names.len() {
+        0 | 1 => Vec::new(),
+        _ if plane.bare => Vec::new(),
+        _ => names.iter().map(|name| shorten(name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect(),
+    };
+    let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
+    let mut beside = if widest > 0.0 { SWATCH + 12.0 + widest } else { 0.0 };
+    // The bar's numbers do not depend on where it lies; how many they are, hardly.
+    let bar = heat(plane).map(|heat| heat.bar_axis(plane.size.map_or(0.7 * width, |(_, height)| f64::from(height))));
+    if let (Some(heat), Some(axis)) = (heat(plane), &bar) {
+        beside += heat.bar_width(axis);
+    }
+    let right = width - beside.max(if plane.bare { 4.0 } else { 14.0 }).ceil();
+
+    let (x_range, y_range) = ranges(plane);
+    let tick_width = |axis: &Axis| axis.names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(8.0, f64::max);
+    let label = |label: &str| if label.is_empty() { 0.0 } else { 18.0 };
+    let rough = Axis::new(Scale::Linear, y_range.0, y_range.1, 6);
+    let left = if plane.bare { 6.0 } else { tick_width(&rough) + 13.0 } + label(&plane.y_label);
+    let below = if plane.bare { 6.0 } else { 27.0 } + label(&plane.x_label);
+    let (left, top) = (left.ceil(), if plane.bare { 4.0 } else { 8.0 });
+
+    let across = (right - left).max(30.0);
+    let shape = (y_range.1 - y_range.0) / (x_range.1 - x_range.0);
+    let height =
+        plane.size.map_or((top + across * shape.clamp(0.4, 1.2) + below).ceil(), |(_, height)| f64::from(height));
+    let up = (height - top - below).max(30.0);
+    let frame = Frame { left, right: left + across, top, bottom: top + up };
+    // One scale: what has room to spare shows more.
+    let unit = ((x_range.1 - x_range.0) / across).max((y_range.1 - y_range.0) / up);
+    let axis = |(low, high): (f64, f64), pixels: f64, apart: f64| {
+        let (middle, half) = ((low + high) / 2.0, unit * pixels / 2.0);
+        let mut axis = Axis::new(Scale::Linear, middle - half, middle + half, ((pixels / apart) as usize).max(2));
+        if plane.bare {
+            axis.names.fill(String::new());
+        }
+        axis
+    };
+    Layout { x: axis(x_range, across, 60.0), y: axis(y_range, up, 40.0), frame, width, height, names, bar }
+}
+
+fn heat(plane: &Plane) -> Option<&Heat> {
+    plane.layers.iter().find_map(|layer| if let Layer::Heat(heat) = layer { Some(heat) } else { None })
+}
+
+/// What the axes have to show at least.
+fn ranges(plane: &Plane) -> ((f64, f64), (f64, f64)) {
+    let mut corners: Vec<(f64, f64)> = Vec::new();
+    for layer in &plane.layers {
+        match layer {
+            Layer::Points { xs, ys, .. } | Layer::Path { xs, ys } => {
+                corners.extend(xs.iter().copied().zip(ys.iter().copied()));
+            }
+            Layer::Arrows(arrows) => corners.extend(arrows.finite().map(|[x, y, _, _]| (x, y))),
+            Layer::Heat(heat) => {
+                corners.extend([(heat.x_range.0, heat.y_range.0), (heat.x_range.1, heat.y_range.1)]);
+            }
+        }
+    }
+    corners.retain(|(x, y)| Scale::Linear.place(*x).is_some() && Scale::Linear.place(*y).is_some());
+    let around = |pick: fn(&(f64, f64)) -> f64| {
+        let places = corners.iter().map(pick);
+        if heat(plane).is_some() {
+            // The map fills the frame.
+            return places.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p), high.max(p)));
+        }
+        let axis = Axis::around(Scale::Linear, places, 0.05, 5);
+        (axis.low, axis.high)
+    };
+    (
+        plane.x_range.unwrap_or_else(|| around(|corner| corner.0)),
+        plane.y_range.unwrap_or_else(|| around(|corner| corner.1)),
+    )
+}
+
+impl Layout {
+    fn pixel(&self, px: f64, py: f64) -> Option<Pixel> {
+        let place = (Scale::Linear.place(px)?, Scale::Linear.place(py)?);
+        Some(self.frame.pixel(&self.x, &self.y, place))
+    }
+
+    fn inside(&self, (px, py): Pixel) -> bool {
+        let Frame { left, right, top, bottom } = self.frame;
+        (left - 0.05..=right + 0.05).contains(&px) && (top - 0.05..=bottom + 0.05).contains(&py)
+    }
+
+    /// The pixels of points in the picture.
+    fn dots(&self, xs: &[f64], ys: &[f64]) -> Vec<Pixel> {
+        let pixels = xs.iter().zip(ys).filter_map(|(&px, &py)| self.pixel(px, py));
+        pixels.filter(|&pixel| self.inside(pixel)).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn places(&self) -> (Frame, &Axis, &Axis) {
+        (self.frame, &self.x, &self.y)
+    }
+}
+
+/// All layers, cut at the frame. An SVG inside the SVG cuts without an id, which two figures in one page could share.
+fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
+    let Frame { left, right, top, bottom } = layout.frame;
+    let total = count(plane);
+    let mut body = String::new();
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    let colours = plane.colours();
+    let mut path_colour = TEXT;
+    for (layer, &colour) in plane.layers.iter().zip(&colours) {
+        let colour = SERIES[colour % SERIES.len()];
+        match layer {
+            Layer::Points { xs, ys, .. } => {
+                let shown = evenly(xs.len(), share(xs.len(), total));
+                let pick = |all: &[f64]| shown.iter().map(|&index| all[index]).collect::<Vec<f64>>();
+                body += &scatter(&layout.dots(&pick(xs), &pick(ys)), total.min(MOST_DOTS), right - left, colour);
+            }
+            Layer::Path { xs, ys } => {
+                let pixels: Vec<Option<Pixel>> = xs.iter().zip(ys.iter()).map(|(&x, &y)| layout.pixel(x, y)).collect();
+                body += &path(&pixels, colour);
+                path_colour = colour;
+                starts.extend(pixels.iter().flatten().next().copied());
+                ends.extend(pixels.iter().flatten().next_back().copied());
+            }
+            Layer::Arrows(arrows) => body += &arrows.svg(&layout.frame, (&layout.x, &layout.y), colour),
+            Layer::Heat(heat) => body += &heat.svg(&layout.frame, (&layout.x, &layout.y))?,
+        }
+    }
+    body += &ways(&starts, &ends, path_colour);
+    let (x, y, width, height) =
+        (left - OVERHANG, top - OVERHANG, right - left + 2.0 * OVERHANG, bottom - top + 2.0 * OVERHANG);
+    Ok(format!(
+        "<svg x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+         viewBox=\"{x:.1} {y:.1} {width:.1} {height:.1}\">\n{body}</svg>\n"
+    ))
+}
+
+/// Dots: strokes of no length with round ends.
+fn scatter(dots: &[Pixel], all: usize, width: f64, colour: &str) -> String {
+    // So many that they would cover the picture are small.
+    let size = (4.5 * (width / 360.0).sqrt() * (300.0 / all.max(300) as f64).powf(0.25)).clamp(1.6, 5.0);
+    let groups = dots.len().div_ceil(DOTS_A_PATH).max(1);
+    (0..groups)
+        .filter(|_| !dots.is_empty())
+        .map(|group| {
+            let path = dots.iter().skip(group).step_by(groups).fold(String::new(), |mut path, (x, y)| {
+                let _ = write!(path, "M{x:.1} {y:.1}h0");
+                path
+            });
+            format!(
+                "<path class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{size:.1}\" \
+                 stroke-linecap=\"round\" stroke-opacity=\"0.65\" d=\"{path}\"/>\n"
+            )
+        })
+        .collect()
+}
+
+/// A thin line; it breaks where a point is missing. Steps too short to see are left out.
+fn path(pixels: &[Option<Pixel>], colour: &str) -> String {
+    let mut path = String::new();
+    let mut last: Option<Pixel> = None;
+    for (index, pixel) in pixels.iter().enumerate() {
+        let Some((x, y)) = *pixel else {
+            last = None;
+            continue;
+        };
+        let ends = pixels.get(index + 1).is_none_or(Option::is_none);
+        let near = last.is_some_and(|(px, py)| (x - px).hypot(y - py) < 0.7);
+        if !near || ends {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if last.is_some() { 'L' } else { 'M' });
+            last = Some((x, y));
+        }
+    }
+    if path.is_empty() {
+        return path;
+    }
+    format!(
+        "<path class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1\" stroke-opacity=\"0.6\" \
+         stroke-linejoin=\"round\" d=\"{path}\"/>\n"
+    )
+}
+
+/// A ring where each path starts, a dot where it ends.
+fn ways(starts: &[Pixel], ends: &[Pixel], colour: &str) -> String {
+    let mut rings = String::new();
+    for (x, y) in starts {
+        let _ = write!(rings, "M{:.1} {y:.1}a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0", x - 1.8);
+    }
+    let mut dots = String::new();
+    for (x, y) in ends {
+        let _ = write!(dots, "M{x:.1} {y:.1}h0");
+    }
+    if rings.is_empty() {
+        return rings;
+    }
+    format!(
+        "<path fill=\"none\" stroke=\"{TEXT}\" stroke-width=\"1\" d=\"{rings}\"/>\n\
+         <path fill=\"none\" stroke=\"{colour}\" stroke-width=\"4.5\" stroke-linecap=\"round\" d=\"{dots}\"/>\n"
+    )
+}
+
+/// How many points there are in all layers.
+fn count(plane: &Plane) -> usize {
+    plane.layers.iter().map(|layer| if let Layer::Points { xs, .. } = layer { xs.len() } else { 0 }).sum()
+}
+
+/// How many of a layer's points are drawn, of `total` in all layers.
+fn share(points: usize, total: usize) -> usize {
+    if total > MOST_DOTS { (MOST_DOTS * points).div_ceil(total) } else { points }
+}
+
+fn sampled(plane: &Plane) -> Option<String> {
+    let total = count(plane);
+    let layers = plane.layers.iter();
+    let drawn = layers.map(|layer| if let Layer::Points { xs, .. } = layer { share(xs.len(), total) } else { 0 });
+    let drawn: usize = drawn.sum();
+    (drawn < total).then(|| format!("{} of {} points drawn", grouped(drawn), grouped(total)))
+}
+
+fn notes(plane: &Plane) -> Vec<String> {
+    let mut notes: Vec<String> = sampled(plane).into_iter().collect();
+    for layer in &plane.layers {
+        match layer {
+            Layer::Arrows(arrows) => notes.push(match arrows.longest {
+                Some(longest) if longest < arrows.longest() => {
+                    format!("arrows longer than {} are cut", digits(longest))
+                }
+                _ => format!("longest arrow: {}", digits(arrows.longest())),
+            }),
+            Layer::Heat(heat) if heat.strange() > 0 => {
+                notes.push(format!("magenta: {} values are not finite", grouped(heat.strange())));
+            }
+            _ => {}
+        }
+    }
+    notes
+}

@@ -1,0 +1,94 @@
+//! Groups 6, 11 and 15: what samplers, guidance and inpainting land on.
+
+use super::{close, linear, near, row, rows, values};
+use noisebook::prelude::*;
+
+/// x(s') = mu + (x - mu) sqrt((s^2 + s'^2)/(s^2 + sigma^2)) in sigma/alpha. (The orders of convergence are tested beside the
+/// samplers.)
+#[test]
+fn group_6_the_probability_flow_of_a_gaussian() {
+    let schedule = Schedule::edm_between(1_000, 1e-4, 10.0, 7.0).unwrap();
+    let model = Gaussian::isotropic(0.3, 0.5, &[1], &schedule).unwrap();
+    let expected = &rows("gaussian_flow")[0];
+    let start = row(&[12.0]);
+    let steps = Sampler::probability_flow().tolerance(1e-10).start_from(&start).iter(&model).unwrap();
+    for step in steps {
+        let step = step.unwrap();
+        let exact = 0.3 + 11.7 * ((0.25 + step.sigma.powi(2)) / 100.25).sqrt();
+        near(values(&step.x)[0], exact, 1e-7, "on the way");
+    }
+    for (sigma, expected) in [3.0, 1.0, 0.1f64].iter().zip(expected) {
+        close(0.3 + 11.7 * ((0.25 + sigma.powi(2)) / 100.25).sqrt(), *expected, 1e-9, "scipy's solution");
+    }
+    let data = Sampler::probability_flow().tolerance(1e-10).start_from(&start).sample(&model).unwrap();
+    near(values(&data.images())[0], expected[3], 1e-6, "the data");
+}
+
+/// The variance of x over 1,000 steps of the VP SDE from N(0, 1) at t = 1 to t = 0.001, each with fresh noise, by the sampler's
+/// own steps: a step is x -> a x + b z.
+#[test]
+fn group_11_the_reverse_sde() {
+    let schedule = Schedule::vp(1_000).unwrap();
+    let model = Gaussian::isotropic(0.0, 0.5, &[1], &schedule).unwrap();
+    let expected = &rows("vp steps")[0];
+    // One sample a start: 0 shows the noise b z, 1 the factor a.
+    let seeds = |start: f64| Sampler::reverse_sde(1_000).start_from(&row(&[start])).seed(3).iter(&model).unwrap();
+    let noise = |seed_step: &SampleStep, factor: f64| values(&seed_step.next)[0] - factor * values(&seed_step.x)[0];
+    let mut variance = 1.0;
+    for (zero, one) in seeds(0.0).zip(seeds(1.0)).take(999) {
+        let (zero, one) = (zero.unwrap(), one.unwrap());
+        let (x, y) = (values(&zero.x)[0], values(&one.x)[0]);
+        let factor = (values(&one.next)[0] - values(&zero.next)[0]) / (y - x);
+        let step = 1e-3;
+        let std = schedule.diffusion(zero.t) * f64::sqrt(step);
+        // The noise is std z with z a standard normal: within 6 of it, and not nothing.
+        assert!(noise(&zero, factor).abs() < 6.0 * std);
+        variance = factor.powi(2) * variance + std.powi(2);
+    }
+    // Here 999 steps of 0.001, there 1,000 of 0.000999.
+    near(variance, expected[0], 2e-6, "after every step noisy");
+    near(rows("vp marginal")[0][0], 0.250_08, 5e-6, "the marginal");
+}
+
+/// Equal-variance Gaussians: guidance w lands on mean mu_u + w (mu_c - mu_u), short of it by what the prior at sigma_T leaves.
+#[test]
+fn group_15_guidance() {
+    let schedule = linear();
+    // Two classes of means 1 and -1, and std 1/2; without a label the denoiser is that of N(0, 1/4).
+    let model = Conditional(Gaussian::isotropic(0.0, 0.5, &[1], &schedule).unwrap(), 1.0);
+    let sampler = Sampler::probability_flow().tolerance(1e-9).labels([0]).guidance_scale(3.0).count(4_000);
+    let x = values(&sampler.sample(&model).unwrap().images());
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    let std = (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
+    let expected = &rows("guided")[0];
+    // Standard errors: 0.008 and 0.0056.
+    near(mean, expected[0], 0.032, "mean");
+    near(std, expected[1], 0.023, "std");
+    // Without chance: the middle of the noise goes to the middle of the samples.
+    let middle = Sampler::probability_flow().tolerance(1e-10).labels([0]).guidance_scale(3.0).start_from(&row(&[0.0]));
+    near(values(&middle.sample(&model).unwrap().images())[0], expected[0], 1e-4, "the mean's own way");
+}
+
+/// The denoiser of N(c, 1/4) with a label, of N(0, 1/4) without.
+#[derive(Clone)]
+struct Conditional(Gaussian, f64);
+
+impl Denoiser for Conditional {
+    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor, noisebook::Error> {
+        let Some(labels) = labels else { return self.0.denoise(xt, t, None) };
+        let mean = labels.ge(0).to_kind(Kind::Double).view([-1, 1]) * self.1;
+        Ok(self.0.denoise(&(xt - &mean * self.schedule().alpha(t)), t, None)? + mean)
+    }
+    fn schedule(&self) -> &Schedule {
+        self.0.schedule()
+    }
+    fn sample_shape(&self) -> Vec<i64> {
+        vec![1]
+    }
+    fn classes(&self) -> Option<i64> {
+        Some(1)
+    }
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+}

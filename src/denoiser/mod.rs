@@ -5,10 +5,12 @@ mod figure;
 mod gaussian;
 mod ideal;
 mod langevin;
+mod jacobian;
 mod mixture;
 
 pub use gaussian::Gaussian;
 pub use ideal::Ideal;
+pub(crate) use jacobian::Jacobian;
 pub use mixture::GaussianMixture;
 
 use crate::show::sides;

@@ -1,4 +1,12 @@
-//! Is it any good? Nearest neighbours first.
+//! Is it any good? Copies, likelihoods and distances of distributions.
+//!
+//! | what | says | |
+//! |---|---|---|
+//! | [`Nearest`] | how far each sample is from the data | a classifier, and a test for copies |
+//! | [`Likelihood`] | ln p of samples, by the probability-flow ODE | of held-out data: how well a model knows it |
+//! | [`VariationalBound`] | a bound on the same, of DDPM's chain | level by level |
+//! | [`frechet_distance`] | the distance of two sets of features | of Gaussians fitted to them |
+//! | [`ks_test`] | whether two sets of numbers are alike | a p-value |
 
 mod density;
 mod field;
@@ -7,4 +15,19 @@ mod nearest;
 
 pub use density::Density;
 pub use field::{FieldComparison, ScoreField};
+mod bound;
+mod frechet;
+mod kolmogorov_smirnov;
+mod likelihood;
+mod likelihoods;
+mod nearest;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use bound::{Bound, VariationalBound};
+pub use frechet::{Frechet, frechet_distance};
+pub use kolmogorov_smirnov::{KolmogorovSmirnov, ks_test};
+pub use likelihood::Likelihood;
+pub use likelihoods::Likelihoods;
 pub use nearest::Nearest;

@@ -4,8 +4,8 @@ mod components;
 mod figure;
 mod gaussian;
 mod ideal;
-mod langevin;
 mod jacobian;
+mod langevin;
 mod mixture;
 
 pub use gaussian::Gaussian;

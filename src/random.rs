@@ -26,6 +26,7 @@ pub(crate) enum Stream {
     Paths = 11,
     Truth = 12,
     Source = 13,
+    Evaluation = 14,
 }
 
 /// The generator of one stream's `step`-th draw.

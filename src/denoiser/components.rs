@@ -76,7 +76,7 @@ impl Components {
         let weighted = keep.f_unsqueeze(1)?.f_mul(&self.means)?;
         let answer = self.by_parts(xt, labels, &mut |x, labels| {
             let responsibilities = self.log_joint(x, labels, (alpha, sigma))?.f_softmax(1, Kind::Double)?;
-            let own = responsibilities.f_matmul(&gain)?.f_mul(&self.from_centre(x, alpha)?)?;
+            let own = responsibilities.f_matmul(&gain)?.f_mul(&self.centred(x, alpha)?)?;
             Ok(responsibilities.f_matmul(&weighted)?.f_add(&own)?.f_add(&self.centre)?)
         })?;
         Ok(answer.f_view_as(xt)?.f_to_kind(xt.f_kind()?)?)
@@ -111,14 +111,14 @@ impl Components {
         Ok(self.variances.f_mul_scalar(alpha * alpha)?.f_add_scalar(sigma * sigma)?)
     }
 
-    fn from_centre(&self, x: &Tensor, alpha: f64) -> Result<Tensor> {
+    fn centred(&self, x: &Tensor, alpha: f64) -> Result<Tensor> {
         Ok(x.f_sub(&self.centre.f_mul_scalar(alpha)?)?)
     }
 
     /// ln w_k N(x; alpha mu_k, v_k I), minus infinity where the label is another's: N x K. By the expanded square, so that
     /// nothing of N x K x D numbers is ever held.
     fn log_joint(&self, x: &Tensor, labels: Option<&Tensor>, (alpha, sigma): (f64, f64)) -> Result<Tensor> {
-        let (x, noised) = (self.from_centre(x, alpha)?, self.noised((alpha, sigma))?);
+        let (x, noised) = (self.centred(x, alpha)?, self.noised((alpha, sigma))?);
         let square = |x: &Tensor| x.f_square()?.f_sum_dim_intlist(&[1i64][..], false, Kind::Double);
         let across = x.f_matmul(&self.means.f_transpose(0, 1)?)?.f_mul_scalar(-2.0 * alpha)?;
         let distances =

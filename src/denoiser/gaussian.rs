@@ -177,7 +177,7 @@ impl Gaussian {
         let shape: Vec<i64> = [count as i64].iter().chain(&parts.shape).copied().collect();
         let z = normal(&mut generator(seed, Stream::Truth, 0), &shape, Device::Cpu)?.f_to_kind(Kind::Double)?;
         let along = z.f_flatten(1, -1)?.f_mul(&parts.variances.f_sqrt()?)?;
-        let x = parts.from_axes(&along)?.f_add(&parts.mean)?;
+        let x = parts.to_sample(&along)?.f_add(&parts.mean)?;
         Ok(x.f_view(shape.as_slice())?.f_to_kind(Kind::Float)?)
     }
 }
@@ -194,7 +194,7 @@ impl Parts {
         })
     }
 
-    fn from_axes(&self, along: &Tensor) -> Result<Tensor> {
+    fn to_sample(&self, along: &Tensor) -> Result<Tensor> {
         Ok(match &self.axes {
             Some(axes) => along.f_matmul(&axes.f_transpose(0, 1)?)?,
             None => along.shallow_clone(),
@@ -212,7 +212,7 @@ impl Denoiser for Gaussian {
         let (alpha, sigma) = (parts.schedule.alpha(t), parts.schedule.sigma(t));
         let noised = parts.variances.f_mul_scalar(alpha * alpha)?.f_add_scalar(sigma * sigma)?;
         let gain = parts.variances.f_div(&noised)?.f_mul_scalar(alpha)?;
-        let x0 = parts.from_axes(&parts.along_axes(xt, alpha)?.f_mul(&gain)?)?.f_add(&parts.mean)?;
+        let x0 = parts.to_sample(&parts.along_axes(xt, alpha)?.f_mul(&gain)?)?.f_add(&parts.mean)?;
         Ok(x0.f_view_as(xt)?.f_to_kind(xt.f_kind()?)?)
     }
 

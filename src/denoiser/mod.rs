@@ -4,11 +4,13 @@ mod components;
 mod figure;
 mod gaussian;
 mod ideal;
+mod jacobian;
 mod langevin;
 mod mixture;
 
 pub use gaussian::Gaussian;
 pub use ideal::Ideal;
+pub(crate) use jacobian::Jacobian;
 pub use mixture::GaussianMixture;
 
 use crate::show::sides;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod densities;
+mod losses;
 mod process;
 mod sampling;
 

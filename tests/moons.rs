@@ -48,8 +48,7 @@ fn an_mlp_learns_their_score_and_their_density() {
     let held_out = train.redraw(1).unwrap().images().narrow(0, 0, 1_000);
     for tenth in 1..=9 {
         let t = f64::from(tenth) / 10.0;
-        let at = schedule.noise(&held_out).seed(tenth as u64).at([100 * tenth as usize - 1]).unwrap().images().get(0);
-        let fields = ScoreField::compare(&learned, &truth, t).unwrap().at(&at).unwrap();
+        let fields = ScoreField::compare(&learned, &truth, t).unwrap().at(&held_out).unwrap();
         let angle = fields.mean_angle().unwrap();
         println!("t = {t}: {angle:.1} degrees");
         assert!(angle < 10.0, "{angle} degrees at t = {t}");

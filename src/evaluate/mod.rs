@@ -7,6 +7,7 @@
 //! | [`VariationalBound`] | a bound on the same, of DDPM's chain | level by level |
 //! | [`ScoreField`] | where the score points in the plane | learned beside true: the angle between them |
 //! | [`Density`] | where points lie | |
+//! | [`LikelihoodMap`] | ln p over a region of the plane | and how much of the probability lies there |
 //! | [`frechet_distance`] | the distance of two sets of features | of Gaussians fitted to them |
 //! | [`ks_test`] | whether two sets of numbers are alike | a p-value |
 
@@ -19,6 +20,7 @@ mod fixtures;
 mod frechet;
 mod kolmogorov_smirnov;
 mod likelihood;
+mod likelihood_map;
 mod likelihoods;
 mod nearest;
 mod region;
@@ -29,5 +31,6 @@ pub use field::{FieldComparison, ScoreField};
 pub use frechet::{Frechet, frechet_distance};
 pub use kolmogorov_smirnov::{KolmogorovSmirnov, ks_test};
 pub use likelihood::Likelihood;
+pub use likelihood_map::LikelihoodMap;
 pub use likelihoods::Likelihoods;
 pub use nearest::Nearest;

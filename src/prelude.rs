@@ -5,17 +5,10 @@
 pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
-<<<<<<< HEAD
 pub use crate::evaluate::{Likelihood, Nearest, VariationalBound, frechet_distance, ks_test};
-pub use crate::net::{ArticleUNet, Network, UNet};
-pub use crate::prediction::Prediction;
-pub use crate::process::{Posterior, Strip, Transition};
-=======
-pub use crate::evaluate::Nearest;
 pub use crate::net::{ArticleUNet, Mlp, Network, UNet};
 pub use crate::prediction::{LossWeight, Prediction};
 pub use crate::process::{Paths, Posterior, Strip, Transition};
->>>>>>> wt-lead
 pub use crate::sample::{SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;

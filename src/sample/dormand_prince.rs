@@ -49,8 +49,6 @@ pub(crate) struct Accepted {
     pub(crate) t: f64,
     /// The state there.
     pub(crate) y: Vec<Tensor>,
-    /// dy/dt there, which the next step begins with.
-    pub(crate) slope: Vec<Tensor>,
     /// Evaluations of dy/dt so far, those of refused steps among them.
     pub(crate) evaluations: usize,
 }
@@ -119,8 +117,8 @@ impl DormandPrince {
     }
 
     fn accepted(&self) -> Accepted {
-        let copy = |tensors: &[Tensor]| tensors.iter().map(Tensor::shallow_clone).collect();
-        Accepted { t: self.t, y: copy(&self.y), slope: copy(&self.slope), evaluations: self.evaluations }
+        let y = self.y.iter().map(Tensor::shallow_clone).collect();
+        Accepted { t: self.t, y, evaluations: self.evaluations }
     }
 
     /// The state after a step of `h`, and the slopes of all seven stages.

@@ -5,7 +5,7 @@ use crate::show::{Bundle, Show, digits};
 use crate::{Error, Result, Schedule};
 use std::fmt;
 use std::rc::Rc;
-use tch::{Device, Kind, Tensor, with_grad};
+use tch::{Device, Tensor, with_grad};
 
 /// ln p(y | x_t) of each sample, from x_t, t and the labels.
 type LogProbability = dyn Fn(&Tensor, f64, Option<&Tensor>) -> Result<Tensor>;
@@ -155,6 +155,7 @@ impl Show for ClassifierGuided {
 mod tests {
     use super::*;
     use crate::{Gaussian, GaussianMixture, Sampler};
+    use tch::Kind;
 
     fn largest(x: Tensor) -> f64 {
         x.abs().max().double_value(&[])

@@ -5,6 +5,7 @@ mod figure;
 mod gaussian;
 mod ideal;
 mod jacobian;
+mod langevin;
 mod mixture;
 
 pub use gaussian::Gaussian;

@@ -7,6 +7,7 @@ use crate::denoiser::Denoiser;
 use crate::net::{Network, Parameters, UNet};
 use crate::prediction::{ALL, LossWeight, Prediction};
 use crate::random::{Stream, generator, normal};
+use crate::sample::Sampler;
 use crate::schedule::{Levels, Schedule, TrainingLevels};
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
@@ -102,4 +103,49 @@ fn exploding_noise_goes_in_at_unit_variance() {
     assert_eq!(x0.kind(), Kind::Double);
     let expected = &xt / (1.0 + 6_400.0);
     assert!((x0 - expected).abs().max().double_value(&[]) < 1e-6);
+}
+
+/// The best there is between N(1, 0.5^2) at t = 0 and N(-2, 0.3^2) at t = 1, independent of one another.
+#[derive(Clone)]
+struct Bridge(Schedule);
+
+const ENDS: [(f64, f64); 2] = [(1.0, 0.5), (-2.0, 0.3)];
+
+impl Denoiser for Bridge {
+    fn denoise(&self, xt: &Tensor, t: f64, _: Option<&Tensor>) -> Result<Tensor> {
+        let (alpha, sigma, [(m_0, s_0), (m_1, s_1)]) = (self.0.alpha(t), self.0.sigma(t), ENDS);
+        let gain = alpha * s_0 * s_0 / ((alpha * s_0).powi(2) + (sigma * s_1).powi(2));
+        Ok((xt - (alpha * m_0 + sigma * m_1)) * gain + m_0)
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.0
+    }
+
+    fn sample_shape(&self) -> Vec<i64> {
+        vec![1]
+    }
+
+    fn classes(&self) -> Option<i64> {
+        None
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+}
+
+/// Samplers that add no noise carry N(-2, 0.3^2) to N(1, 0.5^2), each point to the one as many deviations from the mean.
+#[test]
+fn a_bridge_leads_from_one_gaussian_to_the_other() {
+    let zero = Schedule::cosine(1_000).unwrap().zero_terminal_snr().unwrap();
+    for schedule in [Schedule::flow(1_000).unwrap(), zero] {
+        let deviations = Tensor::from_slice(&[-2.0, -0.5, 0.0, 1.0, 3.0]).view([-1, 1]);
+        let [target, source] = ENDS.map(|(mean, std)| &deviations * std + mean);
+        for (sampler, error) in [(Sampler::euler(500), 0.02), (Sampler::heun(200), 0.003), (Sampler::ddim(500), 0.02)] {
+            let samples = sampler.clip(false).start_from(&source).sample(&Bridge(schedule.clone())).unwrap();
+            let off = (samples.images() - &target).abs().max().double_value(&[]);
+            assert!(off < error, "{schedule:?}: {off}");
+        }
+    }
 }

@@ -110,10 +110,10 @@ impl Diffusion {
     ///
     /// ```
     /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// let (odd, even) = Dataset::digits()?.split(0.5, 0)?;
-    /// let bridge = Diffusion::new(&unet, &Schedule::flow(1_000)?, Prediction::Flow)?.source(&even);
-    /// let loss = bridge.loss(&odd.batch(8, 0)?, 1)?; // u = x_1 - x_0, from one to the other
+    /// let (moons, circles, mlp) = (Dataset::moons(500, 0.05)?, Dataset::circles(500, 0.05)?, Mlp::builder().build()?);
+    /// let bridge = Diffusion::new(&mlp, &Schedule::flow(1_000)?, Prediction::Flow)?.source(&moons);
+    /// Trainer::new(&bridge).steps(2).fit(&circles)?; // learns x_1 - x_0, from a circle to a moon
+    /// let across = Sampler::euler(5).start_from(&moons.images()).sample(&bridge)?; // and goes back
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -252,6 +252,9 @@ mod tests {
         let (model, _) = model(Prediction::V);
         let model = model.loss_weight(LossWeight::min_snr()).training_levels(TrainingLevels::Uniform);
         let text = model.bundle().unwrap().plain_text().to_string();
-        assert!(text.ends_with("prediction: v\nweight:     min-SNR with gamma = 5\ntraining:   uniform"), "{text}");
+        assert!(
+            text.ends_with("prediction: v\nweight:     min-SNR with gamma = 5\ntraining:   uniform in t"),
+            "{text}"
+        );
     }
 }

@@ -5,20 +5,26 @@
 //! | [`Nearest`] | how far each sample is from the data | a classifier, and a test for copies |
 //! | [`Likelihood`] | ln p of samples, by the probability-flow ODE | of held-out data: how well a model knows it |
 //! | [`VariationalBound`] | a bound on the same, of DDPM's chain | level by level |
+//! | [`ScoreField`] | where the score points in the plane | learned beside true: the angle between them |
+//! | [`Density`] | where points lie | |
 //! | [`frechet_distance`] | the distance of two sets of features | of Gaussians fitted to them |
 //! | [`ks_test`] | whether two sets of numbers are alike | a p-value |
 
 mod bound;
+mod density;
+mod field;
+mod field_figure;
+#[cfg(test)]
+mod fixtures;
 mod frechet;
 mod kolmogorov_smirnov;
 mod likelihood;
 mod likelihoods;
 mod nearest;
 
-#[cfg(test)]
-mod fixtures;
-
 pub use bound::{Bound, VariationalBound};
+pub use density::Density;
+pub use field::{FieldComparison, ScoreField};
 pub use frechet::{Frechet, frechet_distance};
 pub use kolmogorov_smirnov::{KolmogorovSmirnov, ks_test};
 pub use likelihood::Likelihood;

@@ -172,10 +172,10 @@ impl Network for Mlp {
 impl Show for Mlp {
     fn bundle(&self) -> Result<Bundle> {
         let dims = self.inner.config.dims;
-        let points = if dims == 1 { "1 number".to_string() } else { format!("{dims} numbers") };
+        let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
         let count = grouped(self.parameter_count());
-        let title = format!("Multilayer perceptron for points of {points}, {classes}: {count} parameters");
+        let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count} parameters");
         self.inner.summary.table(title).bundle()
     }
 }
@@ -221,6 +221,17 @@ mod tests {
         ];
         assert_eq!(mlp.inner.summary.parameters(), expected);
         assert_eq!(mlp.parameter_count(), 3_634);
+    }
+
+    #[test]
+    fn it_draws_its_layers() {
+        let bundle = small().bundle().unwrap();
+        let text = bundle.plain_text();
+        assert!(
+            text.starts_with("Multilayer perceptron for points in 2 dimensions, 3 classes: 3,634 parameters"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 2 + 7);
     }
 
     #[test]

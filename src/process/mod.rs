@@ -3,11 +3,11 @@
 //!
 //! | what | equation | |
 //! |---|---|---|
-//! | [`Schedule::noise`] | q(x_t \| x_0) = N(alpha_t x_0, sigma_t^2 I) | one jump |
-//! | [`Schedule::transition`], [`Schedule::walk`] | q(x_t \| x_s) | the Markov chain |
-//! | [`Schedule::posterior`] | q(x_s \| x_t, x_0) | one step back |
-//! | [`Schedule::score`] | grad ln q(x_t \| x_0) = (alpha_t x_0 - x_t)/sigma_t^2 | uphill to the data |
-//! | [`Schedule::sde`] | dx = f x dt + g dw | ever smaller steps |
+//! | [`Schedule::noise`](crate::Schedule::noise) | q(x_t \| x_0) = N(alpha_t x_0, sigma_t^2 I) | one jump |
+//! | [`Schedule::transition`](crate::Schedule::transition), [`Schedule::walk`](crate::Schedule::walk) | q(x_t \| x_s) | the Markov chain |
+//! | [`Schedule::posterior`](crate::Schedule::posterior) | q(x_s \| x_t, x_0) | one step back |
+//! | [`Schedule::score`](crate::Schedule::score) | grad ln q(x_t \| x_0) = (alpha_t x_0 - x_t)/sigma_t^2 | uphill to the data |
+//! | [`Schedule::sde`](crate::Schedule::sde) | dx = f x dt + g dw | ever smaller steps |
 
 mod figure;
 mod noise;
@@ -19,6 +19,7 @@ mod transition;
 mod walk;
 
 pub use noise::{Noising, Strip};
+pub(crate) use paths::Law;
 pub use paths::Paths;
 pub use posterior::Posterior;
 pub use transition::Transition;

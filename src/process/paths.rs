@@ -12,7 +12,7 @@ use tch::Tensor;
 const STEPS: usize = 150;
 
 /// Paths of one number, x(0), x(dt), x(2 dt) and so on, each with its own randomness. As the value of a cell they draw
-/// themselves, with two deviations of their law on both sides of its mean where it is known, and beside them where they end.
+/// themselves, with two deviations of their law on both sides of its mean where it is normal, and beside them where they end.
 ///
 /// ```
 /// use noisebook::prelude::*;
@@ -26,9 +26,17 @@ pub struct Paths {
     title: String,
     times: Vec<f64>,
     paths: Rc<[Vec<f64>]>,
-    /// Mean and deviation at each time.
-    law: Option<Vec<(f64, f64)>>,
+    law: Law,
     draw: Rc<Draw>,
+}
+
+/// What is known of paths beforehand.
+#[derive(Clone)]
+pub(crate) enum Law {
+    /// Normal at each time, with this mean and deviation.
+    Normal(Vec<(f64, f64)>),
+    /// A density that they end up with, after long enough: xs and the density there.
+    Density(Vec<f64>, Vec<f64>),
 }
 
 /// `values[path][time]`, from a seed.
@@ -48,9 +56,9 @@ impl Paths {
     /// ```
     pub fn brownian(count: usize) -> Result<Self> {
         let dt = 1.0 / STEPS as f64;
-        let law = times(dt, STEPS).iter().map(|t| (0.0, t.sqrt())).collect();
+        let law = Law::Normal(times(dt, STEPS).iter().map(|t| (0.0, t.sqrt())).collect());
         let title = "Brownian motion";
-        Self::new(title, dt, Some(law), move |seed| Ok(chains(count, seed, 0.0, |x, z| x + dt.sqrt() * z)))
+        Self::new(title, dt, law, move |seed| Ok(chains(count, seed, 0.0, |x, z| x + dt.sqrt() * z)))
     }
 
     /// The Ornstein-Uhlenbeck process, dx = -theta x dt + sigma dw: pulled to 0 it forgets where it began, as a variance-preserving
@@ -76,16 +84,17 @@ impl Paths {
         let s = sigma / (2.0 * theta).sqrt();
         let spread = move |t: f64| s * (-(-2.0 * theta * t).exp_m1()).sqrt();
         let law = times(dt, STEPS).iter().map(|t| (3.0 * s * (-theta * t).exp(), spread(*t))).collect();
+        let law = Law::Normal(law);
         let (kept, fresh) = ((-theta * dt).exp(), spread(dt));
         let title = format!("Ornstein-Uhlenbeck process, theta = {theta}, sigma = {sigma}");
-        Self::new(title, dt, Some(law), move |seed| Ok(chains(count, seed, 3.0 * s, |x, z| kept * x + fresh * z)))
+        Self::new(title, dt, law, move |seed| Ok(chains(count, seed, 3.0 * s, |x, z| kept * x + fresh * z)))
     }
 
-    /// Paths with steps of `dt`, their law where it is known, and what draws them from a seed.
+    /// Paths with steps of `dt`, what is known of them, and what draws them from a seed.
     pub(crate) fn new(
         title: impl Into<String>,
         dt: f64,
-        law: Option<Vec<(f64, f64)>>,
+        law: Law,
         draw: impl Fn(u64) -> Result<Vec<Vec<f64>>> + 'static,
     ) -> Result<Self> {
         let paths = draw(0)?;
@@ -167,14 +176,16 @@ impl Show for Paths {
         let ends: Vec<f64> = self.paths.iter().filter_map(|path| path.last().copied()).collect();
         let mut last = Chart::new("").x_label("x at the end").y_label("density").size(240, 280);
         last = last.histogram("paths", &ends, 25);
-        if let Some(law) = &self.law {
-            let band = [-2.0, 2.0].map(|deviations| law.iter().map(|(mean, std)| mean + deviations * std).collect());
-            walks = walks.lines("law", &self.times, &band);
-            if let Some(&(mean, std)) = law.last() {
+        match &self.law {
+            Law::Normal(law) => {
+                let band = [-2.0, 2.0].map(|times| law.iter().map(|(mean, std)| mean + times * std).collect());
+                walks = walks.lines("law", &self.times, &band);
+                let (mean, std) = law.last().copied().unwrap_or((0.0, 1.0));
                 let xs: Vec<f64> = (0..=80).map(|i| mean + std * (f64::from(i) / 10.0 - 4.0)).collect();
                 let density = |x: &f64| (-((x - mean) / std).powi(2) / 2.0).exp() / (std * (2.0 * PI).sqrt());
                 last = last.line("law", &xs, &xs.iter().map(density).collect::<Vec<f64>>());
             }
+            Law::Density(xs, density) => last = last.line("law", xs, density),
         }
         let (count, steps) = (grouped(self.paths.len()), grouped(self.times.len() - 1));
         let title = format!("{}: {count} paths of {steps} steps", self.title);
@@ -228,7 +239,8 @@ mod tests {
             let expected = (3.0 * s2.sqrt() * (-theta * t).exp(), s2 * (1.0 - (-2.0 * theta * t).exp()));
             assert!((mean - expected.0).abs() < 5.0 * (expected.1 / COUNT as f64).sqrt(), "{mean} {expected:?}");
             assert!((variance / expected.1 - 1.0).abs() < 0.05, "{variance} {expected:?}");
-            let (mean, std) = paths.law.as_ref().unwrap()[step as usize];
+            let Law::Normal(law) = &paths.law else { panic!("a normal law") };
+            let (mean, std) = law[step as usize];
             assert!((mean - expected.0).abs() < 1e-12 && (std * std - expected.1).abs() < 1e-12);
         }
     }

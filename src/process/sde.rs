@@ -20,7 +20,7 @@ impl Schedule {
         let (_, noising) = self.curve(|t| self.diffusion(t).powi(2));
         Chart::new(format!("dx = f x dt + g dw of the {} schedule", self.name()))
             .x_label("time t")
-            .y_label("rate (in a unit of t)")
+            .y_label("rate per unit of t")
             .line("fading -f", &t, &fading)
             .line("noise g\u{b2}", &t, &noising)
             .log_y()

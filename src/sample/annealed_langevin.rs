@@ -1,10 +1,11 @@
 //! Annealed Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution",
 //! algorithm 1.
 
+use super::ddim::straight;
 use super::rule::{Knob, Knobs, Method, Rule, Step, mix};
 use super::sampler::{Sampler, Steps};
 use crate::Result;
-use crate::schedule::Spacing;
+use crate::schedule::{NOISE, Spacing};
 use tch::Tensor;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,9 @@ impl Sampler {
     /// advise.
     ///
     /// Their step alpha_i = epsilon sigma_i^2/sigma_L^2 with epsilon = 2e-5, sigma_L = 0.01 is 2 e with r = 0.2236, the
-    /// default; they take 100 updates at each of 10 levels, sigma from 1 to 0.01, and here it is 20.
+    /// default; they take 100 updates at each of 10 levels, sigma from 1 to 0.01, and here it is 20. On other schedules
+    /// than theirs, which has alpha = 1, it is x/alpha that stays from level to level; above sigma/alpha = 164, where
+    /// nothing is left to correct, a straight line leads down.
     ///
     /// It is biased by design: what the levels do not correct stays, and the noise within a level comes out wider by
     /// a factor 1/(1 - r^2), 5% of the variance.
@@ -97,7 +100,11 @@ struct Langevin {
 
 impl Rule for Langevin {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
-        let size = 2.0 * (self.snr * step.schedule().sigma(step.t)).powi(2);
+        let schedule = step.schedule();
+        if schedule.log_snr(step.t) < NOISE {
+            return straight(step, step.x0, 0.0);
+        }
+        let size = 2.0 * (self.snr * schedule.sigma(step.t)).powi(2);
         let (mut x, mut x0) = (step.x.shallow_clone(), step.x0.shallow_clone());
         for update in 0..self.updates {
             if update > 0 {
@@ -105,7 +112,11 @@ impl Rule for Langevin {
             }
             x = langevin(step, &x, &x0, step.t, size, &step.noise()?)?;
         }
-        if step.s == 0.0 { step.denoise(&x, step.t) } else { Ok(x) }
+        if step.s == 0.0 {
+            return step.denoise(&x, step.t);
+        }
+        // x/alpha stays: their schedule has alpha = 1.
+        Ok(x.f_mul_scalar(schedule.alpha(step.s) / schedule.alpha(step.t))?)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::sampler::Sampler;
 use super::samples::Samples;
 use crate::denoiser::Denoiser;
+use crate::show::interrupted;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
@@ -42,7 +43,12 @@ impl Sampler {
         let mut steps = self.clone().clip(false).steps_of(model, times, x, count)?;
         let mut noise = steps.x.shallow_clone();
         while let Some(step) = steps.advance() {
-            noise = step?.next;
+            let step = step?;
+            if interrupted() && step.index + 1 < step.steps {
+                let rule = "interrupted: half the way is no noise, so nothing was encoded";
+                return Err(Error::argument("step", format!("{} of {}", step.index + 1, step.steps), rule));
+            }
+            noise = step.next;
         }
         Ok(noise)
     }
@@ -104,5 +110,78 @@ impl Sampler {
             noises.push(super::rule::mix(p, from, q, to)?);
         }
         self.clone().start_from(&Tensor::f_cat(&noises, 0)?).sample(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gaussian, GaussianMixture, Schedule};
+    use tch::Device;
+
+    fn mixture(schedule: Schedule) -> GaussianMixture {
+        let means = Tensor::from_slice(&[-0.6, 0.2, 0.5, -0.1]).view([2, 2]);
+        GaussianMixture::new([0.3, 0.7], &means, [0.2, 0.3], &schedule).unwrap()
+    }
+
+    /// The noise of N(mu, s^2) is (x - mu)/s times the root of the variance at t = 1, about mu alpha: the way of the ODE.
+    #[test]
+    fn the_noise_of_a_gaussian_is_its_closed_form() {
+        let schedule = Schedule::linear(1_000).unwrap();
+        let model = Gaussian::isotropic(0.3, 0.5, &[2], &schedule).unwrap();
+        let x = Tensor::from_slice(&[0.9, -0.4]).view([1, 2]);
+        let noise = Sampler::probability_flow().tolerance(1e-9).encode(&model, &x).unwrap();
+        let deviation = |t: f64| (0.25 * schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2)).sqrt();
+        let (first, last) = (0.001, 1.0);
+        let standard = (&x * schedule.alpha(first) - 0.3 * schedule.alpha(first)) / deviation(first);
+        let expected = standard * deviation(last) + 0.3 * schedule.alpha(last);
+        assert!((noise - expected).abs().max().double_value(&[]) < 1e-7);
+    }
+
+    #[test]
+    fn decoding_leads_back() {
+        let x = Tensor::from_slice(&[-0.7, 0.3, 0.4, 0.0, 0.1, -0.6]).view([3, 2]);
+        for schedule in [Schedule::linear(1_000), Schedule::flow(1_000), Schedule::edm(1_000)] {
+            let model = mixture(schedule.unwrap());
+            for (sampler, tolerance) in [
+                (Sampler::ddim(1_000), 0.02),
+                (Sampler::euler(1_000), 0.02),
+                (Sampler::heun(200), 2e-3),
+                (Sampler::dpm_solver_3(100), 2e-3),
+                (Sampler::probability_flow().tolerance(1e-8), 2e-3),
+            ] {
+                let noise = sampler.encode(&model, &x).unwrap();
+                let back = sampler.clone().start_from(&noise).sample(&model).unwrap().images();
+                let error = (back - &x).abs().max().double_value(&[]);
+                assert!(error < tolerance, "{sampler:?}, {:?}: {error}", model.schedule());
+            }
+        }
+    }
+
+    /// A right angle between noises: half way lies at 45 degrees, with the same length.
+    #[test]
+    fn between_two_noises_lies_their_great_circle() {
+        let model = Gaussian::isotropic(0.0, 1.0, &[2], &Schedule::linear(1_000).unwrap()).unwrap();
+        let (from, to) = (Tensor::from_slice(&[2.0, 0.0]), Tensor::from_slice(&[0.0, 2.0]));
+        let samples = Sampler::ddim(10).interpolate(&model, &from, &to, 3).unwrap();
+        let half = 2f64.sqrt();
+        let expected = Tensor::from_slice(&[2.0, 0.0, half, half, 0.0, 2.0]).view([3, 2]);
+        assert!((samples.noise() - expected).abs().max().double_value(&[]) < 1e-12);
+    }
+
+    #[test]
+    fn refusals_name_argument_value_and_rule() {
+        let model = mixture(Schedule::linear(100).unwrap());
+        let x = Tensor::zeros([1, 2], (Kind::Float, Device::Cpu));
+        let said = |sampler: Sampler| sampler.encode(&model, &x).unwrap_err().to_string();
+        let rule =
+            "its steps lead one way: encode with ddim, euler, heun, dpm_solver_3 or probability_flow, without eta";
+        assert_eq!(said(Sampler::ddim(10).eta(0.5)), format!("sampler = DDIM, 10 steps, eta 0.5: {rule}"));
+        assert_eq!(said(Sampler::ddpm()), format!("sampler = DDPM, a step for each level: {rule}"));
+        let other = Sampler::ddim(10).encode(&model, &Tensor::zeros([1, 3], (Kind::Float, Device::Cpu))).unwrap_err();
+        assert_eq!(other.to_string(), "samples = [1, 3]: this model's samples are N x 2");
+        let between = |from: &Tensor, count| Sampler::ddim(10).interpolate(&model, from, &x.ones_like(), count);
+        assert_eq!(between(&x, 1).unwrap_err().to_string(), "count = 1: draw at least 2: both ends");
+        assert_eq!(between(&x, 3).unwrap_err().to_string(), "from = [1, 2], length 0: one sample's noise, not 0");
     }
 }

@@ -49,6 +49,7 @@ mod reverse_sde;
 mod rule;
 mod sampler;
 mod samples;
+mod start;
 mod steps;
 mod unipc;
 

@@ -73,22 +73,22 @@ impl Knobs {
     pub(super) fn check(&self, method: &dyn Method) -> Result<()> {
         let finite = |value: f64| value > 0.0 && value.is_finite();
         let set = [
-            (Knob::Eta, "eta", self.eta, "must lie in [0, 1]", "Sampler::ddim"),
+            (Knob::Eta, "eta", self.eta, "must lie in [0, 1]", "Sampler::ddim has"),
             (
                 Knob::Corrections,
                 "corrections",
                 self.corrections.map(|count| count as f64),
                 "take from 1 to 10,000 at each level",
-                "Sampler::annealed_langevin and Sampler::predictor_corrector",
+                "Sampler::annealed_langevin and Sampler::predictor_corrector have",
             ),
             (
                 Knob::Snr,
                 "snr",
                 self.snr,
                 "must be a finite number above 0",
-                "Sampler::annealed_langevin and Sampler::predictor_corrector",
+                "Sampler::annealed_langevin and Sampler::predictor_corrector have",
             ),
-            (Knob::Tolerance, "tolerance", self.tolerance, "must lie between 0 and 1", "Sampler::probability_flow"),
+            (Knob::Tolerance, "tolerance", self.tolerance, "must lie between 0 and 1", "Sampler::probability_flow has"),
         ];
         for (knob, name, value, rule, owners) in set {
             let Some(value) = value else { continue };
@@ -99,7 +99,7 @@ impl Knobs {
                 Knob::Tolerance => value > 0.0 && value < 1.0,
             };
             if !method.takes(knob) {
-                return Err(Error::argument(name, value, format!("{} has no {name}: {owners} has", method.name())));
+                return Err(Error::argument(name, value, format!("{} has no {name}: {owners}", method.name())));
             }
             if !holds {
                 return Err(Error::argument(name, value, rule));

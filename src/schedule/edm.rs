@@ -12,7 +12,7 @@ impl Schedule {
     ///
     /// sigma runs from 0.002 to 80 with rho = 7, their table 1; [`edm_between`](Self::edm_between) takes others. Most
     /// levels lie at little noise, where a step's error is largest. (EDM's own time is sigma; here t is the level's.)
-    /// Noised images grow with sigma: predict the noise.
+    /// Noised images grow with sigma: predict as they do ([`Prediction::edm`](crate::Prediction::edm)), or the noise.
     ///
     /// # Errors
     /// Fewer than 2 levels or more than 1,000,000.

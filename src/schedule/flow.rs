@@ -11,7 +11,8 @@ impl Schedule {
     /// (Liu et al. 2022, eq. 1; Lipman et al. 2022, eq. 20 with sigma_min = 0; their t runs the other way). The number of
     /// levels fixes only which times are levels.
     ///
-    /// Nothing is left of the image at t = 1, where the noise says nothing of x_0: predict v.
+    /// Nothing is left of the image at t = 1, where the noise says nothing of x_0: predict the velocity eps - x_0
+    /// ([`Prediction::Flow`](crate::Prediction::Flow)) or v.
     ///
     /// # Errors
     /// Fewer than 2 levels or more than 1,000,000.

@@ -30,6 +30,7 @@ mod zero_terminal;
 
 pub use figure::Comparison;
 pub use levels::Levels;
+pub(crate) use spacing::NOISE;
 pub use spacing::Spacing;
 pub use training::TrainingLevels;
 

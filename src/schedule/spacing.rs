@@ -96,7 +96,7 @@ fn between(last: f64, first: f64, k: usize, count: usize) -> f64 {
 /// ln SNR below which nothing of the image is left to speak of: sigma/alpha = 164. The steps of the cosine schedule, which
 /// goes on to 20,000, and of those that go on to infinity would be lost on noise: one leads from t = 1 to here. (lambda = -5.1
 /// is where Lu et al.'s code clips the cosine schedule.)
-const NOISE: f64 = -10.2;
+pub(crate) const NOISE: f64 = -10.2;
 
 /// The times where ln SNR takes the values of `value(last, first, k, count)`, then the data.
 fn from_noise(schedule: &Schedule, steps: usize, value: &dyn Fn(f64, f64, usize, usize) -> f64) -> Vec<f64> {

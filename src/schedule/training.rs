@@ -120,16 +120,14 @@ impl TrainingLevels {
     /// ```
     /// # use noisebook::prelude::*;
     /// let figure = TrainingLevels::Uniform.histogram(&Schedule::cosine(1_000)?, 0)?;
-    /// assert!(figure.bundle()?.plain_text().starts_with("Levels in training: uniform, cosine schedule"));
+    /// assert!(figure.bundle()?.plain_text().starts_with("Levels in training: uniform in t, cosine schedule"));
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn histogram(self, schedule: &Schedule, seed: u64) -> Result<Figure> {
         let times = self.draw(schedule, DRAWS, seed)?.times();
-        let noises: Vec<f64> =
-            times.iter().map(|&t| -0.5 * schedule.log_snr(t)).filter(|noise| noise.is_finite()).collect();
-        let charts = [("time t", times), ("ln(sigma/alpha)", noises)].map(|(label, values)| {
-            let (x, density) = outline(&values);
-            Chart::new("").x_label(label).y_label("density").line("", &x, &density).size(375, 230)
+        let noises = times.iter().map(|&t| -0.5 * schedule.log_snr(t)).collect();
+        let charts = [("time t", times), ("ln(sigma/alpha)", noises)].map(|(label, values): (_, Vec<f64>)| {
+            Chart::new("").x_label(label).y_label("density").histogram("", &values, BINS).size(375, 230)
         });
         Ok(Figure::row(charts).title(format!("Levels in training: {self}, {} schedule", schedule.name())))
     }
@@ -155,27 +153,11 @@ impl TrainingLevels {
     }
 }
 
-/// The outline of a histogram whose area is 1.
-fn outline(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
-    let width = (high - low).max(f64::MIN_POSITIVE) / BINS as f64;
-    let mut counts = [0_usize; BINS];
-    for &value in values {
-        counts[(((value - low) / width) as usize).min(BINS - 1)] += 1;
-    }
-    let density = |count: usize| count as f64 / (values.len() as f64 * width);
-    let bar = |(bin, &count): (usize, &usize)| {
-        [(low + bin as f64 * width, density(count)), (low + (bin + 1) as f64 * width, density(count))]
-    };
-    let ends = |x: f64| std::iter::once((x, 0.0));
-    ends(low).chain(counts.iter().enumerate().flat_map(bar)).chain(ends(high)).unzip()
-}
-
 impl fmt::Display for TrainingLevels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Levels => f.write_str("levels, uniform"),
-            Self::Uniform => f.write_str("uniform"),
+            Self::Levels => f.write_str("each level alike"),
+            Self::Uniform => f.write_str("uniform in t"),
             Self::LogNormal { mean, std } => write!(f, "ln(sigma/alpha) normal with mean {mean}, std {std}"),
             Self::LogitNormal { mean, std } => write!(f, "ln(t/(1 - t)) normal with mean {mean}, std {std}"),
             Self::UniformLogSnr => f.write_str("uniform in ln SNR"),
@@ -229,6 +211,9 @@ mod tests {
         }
     }
 
+    /// A distribution, what of t to look at, its mean and standard deviation.
+    type Case<'a> = (TrainingLevels, &'a dyn Fn(f64) -> f64, (f64, f64));
+
     /// Mean and standard deviation of what is normal or uniform, of 40,000 draws.
     #[test]
     fn they_have_the_moments_of_their_distributions() {
@@ -238,7 +223,7 @@ mod tests {
         let (first, count) = (0.001, 40_000);
         let log_noise = |t: f64| geometric.sigma(t).ln();
         let logit = |t: f64| (t / (1.0 - t)).ln();
-        let cases: [(TrainingLevels, &dyn Fn(f64) -> f64, (f64, f64)); 5] = [
+        let cases: [Case; 5] = [
             (TrainingLevels::Levels, &|t| t, uniform(0.0005, 1.0005)),
             (TrainingLevels::Uniform, &|t| t, uniform(first, 1.0)),
             (TrainingLevels::edm(), &log_noise, (-1.2, 1.2)),
@@ -254,15 +239,6 @@ mod tests {
             assert!((average - mean).abs() < 4.0 * std / n.sqrt(), "{levels}: {average}");
             assert!((spread / std - 1.0).abs() < 4.0 / (2.0 * n).sqrt(), "{levels}: {spread}");
         }
-    }
-
-    #[test]
-    fn an_outline_has_area_one() {
-        let values: Vec<f64> = (0..1_000).map(|i| (f64::from(i) / 1e3).powi(2)).collect();
-        let (x, y) = outline(&values);
-        let area: f64 = (1..x.len()).map(|i| (x[i] - x[i - 1]) * y[i]).sum();
-        assert!((area - 1.0).abs() < 1e-9, "{area}");
-        assert_eq!(outline(&[0.5, 0.5]).0.len(), 2 * BINS + 2);
     }
 
     #[test]

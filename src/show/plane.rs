@@ -58,6 +58,17 @@ impl Plane {
         }
     }
 
+    /// Sets the title.
+    ///
+    /// ```
+    /// let plane = noisebook::show::Plane::new("").title("the first of two");
+    /// ```
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
     /// Says what the horizontal axis shows.
     ///
     /// ```

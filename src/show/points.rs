@@ -48,6 +48,11 @@ impl Cloud {
         Ok(Self { groups: groups(&xs, &ys, &labels, classes), on_a_line: size[1] == 1 })
     }
 
+    /// Whether a point is one number.
+    pub(crate) fn is_on_a_line(&self) -> bool {
+        self.on_a_line
+    }
+
     /// The smallest region that holds all points, with a margin.
     fn region(clouds: &[Self]) -> Region {
         let groups = || clouds.iter().flat_map(|cloud| &cloud.groups);

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod densities;
 mod losses;
 mod process;
 mod sampling;

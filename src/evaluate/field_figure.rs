@@ -1,0 +1,121 @@
+//! What score fields look like.
+
+use super::field::{FieldComparison, ScoreField};
+use crate::Result;
+use crate::show::{Bundle, Figure, Plane, Show, coordinates};
+use tch::Tensor;
+
+/// Arrows along the longer side of one field, and of one of two.
+const ARROWS: usize = 24;
+const FEW_ARROWS: usize = 15;
+/// Cells along the longer side of a map of angles.
+const CELLS: usize = 40;
+/// The share of arrows that are drawn at their length; the longest of all would leave nothing of the others.
+const WHOLE: f64 = 0.9;
+
+/// A grid over a region, row by row from the lower left.
+struct Grid {
+    x: (f64, f64),
+    y: (f64, f64),
+    columns: usize,
+    rows: usize,
+}
+
+impl Grid {
+    /// Over the region where points lie, with a margin, `most` cells along its longer side.
+    fn over(points: &Tensor, most: usize) -> Result<Self> {
+        let range = |values: &[f64]| {
+            let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+            let room = (0.1 * (high - low)).max(0.05);
+            (low - room, high + room)
+        };
+        let columns = coordinates(points)?;
+        let (x, y) = (range(&columns[0]), range(&columns[1]));
+        let (width, height) = (x.1 - x.0, y.1 - y.0);
+        let side = width.max(height) / most as f64;
+        let cells = |length: f64| ((length / side).round() as usize).max(2);
+        Ok(Self { x, y, columns: cells(width), rows: cells(height) })
+    }
+
+    /// The middles of its cells.
+    fn middles(&self) -> (Vec<f64>, Vec<f64>) {
+        let at = |(low, high): (f64, f64), index: usize, count: usize| {
+            low + (high - low) * (index as f64 + 0.5) / count as f64
+        };
+        (0..self.columns * self.rows)
+            .map(|index| (at(self.x, index % self.columns, self.columns), at(self.y, index / self.columns, self.rows)))
+            .unzip()
+    }
+}
+
+/// N x 2.
+fn joined(xs: &[f64], ys: &[f64]) -> Result<Tensor> {
+    Ok(Tensor::f_stack(&[Tensor::f_from_slice(xs)?, Tensor::f_from_slice(ys)?], 1)?)
+}
+
+impl ScoreField {
+    /// The arrows over the noised samples, and how long the longest are that are not cut.
+    fn plane(&self, arrows: usize) -> Result<(Plane, f64)> {
+        let here = coordinates(&self.here)?;
+        let grid = Grid::over(&self.here, arrows)?;
+        let (xs, ys) = grid.middles();
+        let score = coordinates(&self.score(&joined(&xs, &ys)?)?)?;
+        let mut lengths: Vec<f64> = score[0].iter().zip(&score[1]).map(|(u, v)| u.hypot(*v)).collect();
+        lengths.retain(|length| length.is_finite());
+        lengths.sort_by(f64::total_cmp);
+        let longest = lengths.get((WHOLE * lengths.len() as f64) as usize).copied().unwrap_or(1.0);
+        let plane = Plane::new("").points("noised samples", &here[0], &here[1]).arrows(&xs, &ys, &score[0], &score[1]);
+        Ok((plane.x_range(grid.x.0, grid.x.1).y_range(grid.y.0, grid.y.1), longest.max(f64::MIN_POSITIVE)))
+    }
+}
+
+impl Show for ScoreField {
+    fn bundle(&self) -> Result<Bundle> {
+        let (plane, longest) = self.plane(ARROWS)?;
+        let plane = plane.longest_arrow(longest).x_label("x\u{2081}").y_label("x\u{2082}");
+        let title = format!("The score at t = {}, sigma = {:.3}", self.t, self.denoiser.schedule().sigma(self.t));
+        Figure::column([plane]).title(title).bundle()
+    }
+}
+
+impl Show for FieldComparison {
+    fn bundle(&self) -> Result<Bundle> {
+        let [a, b] = &self.fields;
+        let (first, _) = a.plane(FEW_ARROWS)?;
+        let (second, longest) = b.plane(FEW_ARROWS)?;
+        let grid = Grid::over(&b.here, CELLS)?;
+        let (xs, ys) = grid.middles();
+        let angles = self.angles(&joined(&xs, &ys)?)?;
+        let map = Plane::new("the angle between them")
+            .heat("degrees", grid.columns, grid.rows, &angles, grid.x, grid.y)
+            .heat_range(0.0, 90.0);
+        let shape = (grid.y.1 - grid.y.0) / (grid.x.1 - grid.x.0);
+        let height = (10.0 + 210.0 * shape.clamp(0.45, 1.5)) as u32;
+        let part = |plane: Plane, title: &str| plane.title(title).longest_arrow(longest).bare().size(220, height);
+        let mean = self.mean_angle()?;
+        let row = [part(first, "the first"), part(second, "the second"), map.bare().size(285, height)];
+        let title = format!("Two scores at t = {}: the mean angle is {mean:.1}\u{b0} where noised samples lie", b.t);
+        Figure::row(row).title(title).bundle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+    use crate::denoiser::Gaussian;
+
+    #[test]
+    fn fields_draw_arrows_over_where_the_samples_lie() {
+        let gaussian = |mean: f64| Gaussian::isotropic(mean, 0.5, [2], &Schedule::flow(100).unwrap()).unwrap();
+        let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
+        let text = said(&ScoreField::of(&gaussian(0.0), 0.5).unwrap());
+        assert!(text.starts_with("The score at t = 0.5, sigma = 0.500\n"), "{text}");
+        assert!(text.contains("\nnoised samples: 400 points around"), "{text}");
+        let arrows: usize = text.split(" arrows").next().unwrap().rsplit('\n').next().unwrap().parse().unwrap();
+        assert!((300..=576).contains(&arrows), "{text}");
+        let text = said(&ScoreField::compare(&gaussian(0.0), &gaussian(1.0), 0.5).unwrap());
+        assert!(text.starts_with("Two scores at t = 0.5: the mean angle is "), "{text}");
+        assert!(text.contains("\nthe first\n") && text.contains("\ndegrees: 40 x"), "{text}");
+    }
+}

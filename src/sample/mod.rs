@@ -35,11 +35,15 @@
 //! | `predictor_corrector` | 1,000 | 1.025 |
 //! | `annealed_langevin` | 100 | 1.053 |
 //!
+//! What a denoiser says can be changed before a sampler sees it, by a denoiser around it: [`ClassifierFree`] and
+//! [`ClassifierGuided`] push it towards a label, [`Inpaint`] holds known elements.
+//!
 //! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
 //! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
 
 mod ancestral;
 mod annealed_langevin;
+mod classifier_guided;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
@@ -54,6 +58,7 @@ mod figure;
 mod fixtures;
 mod guidance;
 mod heun;
+mod inpaint;
 mod points;
 mod predictor_corrector;
 pub(crate) mod probability_flow;
@@ -65,7 +70,10 @@ mod start;
 mod steps;
 mod unipc;
 
+pub use classifier_guided::ClassifierGuided;
 pub use figure::Trajectory;
+pub use guidance::ClassifierFree;
+pub use inpaint::Inpaint;
 pub use sampler::Sampler;
 pub use samples::Samples;
 pub use steps::{SampleStep, SampleSteps};

@@ -70,7 +70,7 @@ impl Sampler {
         };
         let is_image = model.sample_shape().len() == 3;
         Ok(SampleSteps {
-            denoiser: Rc::new(ClassifierFree::new(Rc::new(model.clone()), self.guidance_scale)),
+            denoiser: Rc::new(ClassifierFree::of(Rc::new(model.clone()), self.guidance_scale)),
             rule: self.method.rule(&self.knobs),
             times,
             x,

@@ -108,6 +108,11 @@ impl Diffusion {
         Ok(source.batch_of(&drawn)?.images.f_to_device(self.device())?)
     }
 
+    /// Samples of the source, if there is one: what the way back starts from.
+    pub(crate) fn source_samples(&self, count: i64, seed: u64) -> Result<Option<Tensor>> {
+        self.source.as_ref().map(|_| self.other_end(&[count], seed, 0)).transpose()
+    }
+
     fn weighted_mean(&self, squares: &Tensor, levels: &Levels) -> Result<Tensor> {
         if self.loss_weight == LossWeight::Simple {
             return Ok(squares.f_mean(Kind::Float)?);

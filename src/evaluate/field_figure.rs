@@ -1,9 +1,9 @@
 //! What score fields look like.
 
 use super::field::{FieldComparison, ScoreField};
+use super::region::Region;
 use crate::Result;
 use crate::show::{Bundle, Figure, Plane, Show, coordinates};
-use tch::Tensor;
 
 /// Arrows along the longer side of one field, and of one of two.
 const ARROWS: usize = 24;
@@ -13,53 +13,13 @@ const CELLS: usize = 40;
 /// The share of arrows that are drawn at their length; the longest of all would leave nothing of the others.
 const WHOLE: f64 = 0.9;
 
-/// A grid over a region, row by row from the lower left.
-struct Grid {
-    x: (f64, f64),
-    y: (f64, f64),
-    columns: usize,
-    rows: usize,
-}
-
-impl Grid {
-    /// Over the region where points lie, with a margin, `most` cells along its longer side.
-    fn over(points: &Tensor, most: usize) -> Result<Self> {
-        let range = |values: &[f64]| {
-            let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
-            let room = (0.1 * (high - low)).max(0.05);
-            (low - room, high + room)
-        };
-        let columns = coordinates(points)?;
-        let (x, y) = (range(&columns[0]), range(&columns[1]));
-        let (width, height) = (x.1 - x.0, y.1 - y.0);
-        let side = width.max(height) / most as f64;
-        let cells = |length: f64| ((length / side).round() as usize).max(2);
-        Ok(Self { x, y, columns: cells(width), rows: cells(height) })
-    }
-
-    /// The middles of its cells.
-    fn middles(&self) -> (Vec<f64>, Vec<f64>) {
-        let at = |(low, high): (f64, f64), index: usize, count: usize| {
-            low + (high - low) * (index as f64 + 0.5) / count as f64
-        };
-        (0..self.columns * self.rows)
-            .map(|index| (at(self.x, index % self.columns, self.columns), at(self.y, index / self.columns, self.rows)))
-            .unzip()
-    }
-}
-
-/// N x 2.
-fn joined(xs: &[f64], ys: &[f64]) -> Result<Tensor> {
-    Ok(Tensor::f_stack(&[Tensor::f_from_slice(xs)?, Tensor::f_from_slice(ys)?], 1)?)
-}
-
 impl ScoreField {
     /// The arrows over the noised samples, and how long the longest are that are not cut.
     fn plane(&self, arrows: usize) -> Result<(Plane, f64)> {
         let here = coordinates(&self.here)?;
-        let grid = Grid::over(&self.here, arrows)?;
+        let grid = Region::over(&self.here, arrows)?;
         let (xs, ys) = grid.middles();
-        let score = coordinates(&self.score(&joined(&xs, &ys)?)?)?;
+        let score = coordinates(&self.score(&grid.points()?)?)?;
         let mut lengths: Vec<f64> = score[0].iter().zip(&score[1]).map(|(u, v)| u.hypot(*v)).collect();
         lengths.retain(|length| length.is_finite());
         lengths.sort_by(f64::total_cmp);
@@ -83,9 +43,8 @@ impl Show for FieldComparison {
         let [a, b] = &self.fields;
         let (first, _) = a.plane(FEW_ARROWS)?;
         let (second, longest) = b.plane(FEW_ARROWS)?;
-        let grid = Grid::over(&b.here, CELLS)?;
-        let (xs, ys) = grid.middles();
-        let angles = self.angles(&joined(&xs, &ys)?)?;
+        let grid = Region::over(&b.here, CELLS)?;
+        let angles = self.angles(&grid.points()?)?;
         let map = Plane::new("the angle between them")
             .heat("degrees", grid.columns, grid.rows, &angles, grid.x, grid.y)
             .heat_range(0.0, 90.0);

@@ -21,6 +21,7 @@ mod kolmogorov_smirnov;
 mod likelihood;
 mod likelihoods;
 mod nearest;
+mod region;
 
 pub use bound::{Bound, VariationalBound};
 pub use density::Density;

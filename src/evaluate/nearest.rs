@@ -3,9 +3,9 @@
 use crate::data::Dataset;
 use crate::labels::caption;
 use crate::sample::Samples;
-use crate::show::{Bundle, Grid, Show};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
 use crate::{Error, Result};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// How many pairs a figure shows.
 const SHOWN: i64 = 20;
@@ -163,8 +163,28 @@ impl Dataset {
     }
 }
 
+impl Nearest {
+    fn facts(&self) -> String {
+        let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
+        format!("nearest of {}: median distance {:.2}{agree}", self.of, self.median_distance())
+    }
+
+    /// Points over their neighbours.
+    fn points(&self) -> Result<Figure> {
+        let both = Tensor::f_cat(&[&self.neighbours, &self.images], 0)?;
+        let which = |label: i64| Tensor::f_full([self.images.size()[0]], label, (Kind::Int64, Device::Cpu));
+        let labels = Tensor::f_cat(&[which(0)?, which(1)?], 0)?;
+        let cloud = Cloud::new(&both, Some(&labels), &["nearest".into(), "points".into()])?;
+        let title = format!("{} points, {}", grouped(self.distances.len()), self.facts());
+        Ok(Figure::column([cloud.part("")]).title(title))
+    }
+}
+
 impl Show for Nearest {
     fn bundle(&self) -> Result<Bundle> {
+        if self.images.dim() == 2 {
+            return self.points()?.bundle();
+        }
         let count = self.images.size()[0];
         let shown = count.min(SHOWN);
         let columns = shown.min(10);
@@ -181,12 +201,7 @@ impl Show for Nearest {
             );
             rows.extend(["image".to_string(), "nearest".to_string()]);
         }
-        let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
-        let title = format!(
-            "{count} images, nearest of {}: median distance {:.2}{agree}; {shown} shown",
-            self.of,
-            self.median_distance()
-        );
+        let title = format!("{count} images, {}; {shown} shown", self.facts());
         let grid = Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns as usize);
         grid.captions(captions).row_labels(rows).title(title).bundle()
     }
@@ -195,7 +210,6 @@ impl Show for Nearest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     fn points(values: &[[f32; 2]], labels: &[i64]) -> Dataset {
         let flat: Vec<f32> = values.iter().flatten().copied().collect();
@@ -213,6 +227,15 @@ mod tests {
         }
         assert!((near.median_distance() - (0.1 + 0.2f64.sqrt()) / 2.0).abs() < 1e-7);
         assert_eq!(near.accuracy().unwrap(), 0.75);
+    }
+
+    #[test]
+    fn points_are_drawn_over_their_neighbours() {
+        let moons = Dataset::moons(100, 0.05).unwrap();
+        let nearest = moons.redraw(1).unwrap().nearest(&moons).unwrap();
+        let text = nearest.bundle().unwrap().plain_text().to_string();
+        assert!(text.starts_with("100 points, nearest of moons: median distance 0.0"), "{text}");
+        assert!(text.contains("\nnearest: 100 points") && text.contains("\npoints: 100 points"), "{text}");
     }
 
     #[test]

@@ -18,7 +18,10 @@ impl Show for Strip {
             drawn.push(self.images.f_get(index as i64)?.f_div_scalar(scale)?);
         }
         if self.images.dim() == 3 {
-            return points(&drawn, &captions, &format!("Points noised {way}, {name} schedule"))?.bundle();
+            let times = self.levels.iter().map(|&level| self.schedule.time(level)).collect::<Result<Vec<_>>>()?;
+            let explodes = times.iter().any(|&t| self.schedule.alpha(t).hypot(self.schedule.sigma(t)) > 1.0 + 1e-9);
+            let scale = if explodes { ", each over the root of alpha\u{b2} + sigma\u{b2}" } else { "" };
+            return points(&drawn, &captions, &format!("Points noised {way}, {name} schedule{scale}"))?.bundle();
         }
         let title = format!("Noised {way}, {name} schedule: level, and the image's share of the variance");
         Grid::new(&Tensor::f_stack(&drawn, 0)?)?

@@ -18,6 +18,23 @@
 //! | [`predictor_corrector`](Sampler::predictor_corrector) | yes | 1 | 2 | the SDE, and Langevin dynamics |
 //! | [`annealed_langevin`](Sampler::annealed_langevin) | yes | | many | Langevin dynamics alone |
 //!
+//! Some are biased by design, and all by steps that are too long. With the exact denoiser of a Gaussian of variance 1/4 and the
+//! linear schedule of 1,000 levels, the variance of the samples comes out as this part of the true one (by recursion:
+//! tests/fixtures/biases.py); `probability_flow` misses less than 0.1%.
+//!
+//! | sampler | steps | variance |
+//! |---|---|---|
+//! | `ddpm`, `ddpm_beta` | 1,000 | 0.985, 1.003 |
+//! | `ddim`, `euler` | 100 | 0.943, 0.941 |
+//! | `ancestral` | 250 | 0.950 |
+//! | `heun` | 50 | 1.013 |
+//! | `dpmpp_2m`, `dpmpp_2m_sde` | 50, 60 | 1.004, 1.008 |
+//! | `unipc` | 30 | 1.005 |
+//! | `dpm_solver_3` | 15 | 1.001 |
+//! | `reverse_sde` | 1,000 | 1.004 |
+//! | `predictor_corrector` | 1,000 | 1.025 |
+//! | `annealed_langevin` | 100 | 1.053 |
+//!
 //! What a denoiser says can be changed before a sampler sees it, by a denoiser around it: [`ClassifierFree`] and
 //! [`ClassifierGuided`] push it towards a label, [`Inpaint`] holds known elements.
 //!

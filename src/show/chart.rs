@@ -1,4 +1,4 @@
-//! Lines and points over two axes.
+//! Lines, points and bars over two axes.
 
 use super::axis::{Axis, Scale};
 use super::grid::evenly;
@@ -16,7 +16,7 @@ const MOST_LINES: usize = 60;
 pub(super) const SMALLEST: (u32, u32) = (120, 100);
 pub(super) const LARGEST: u32 = 4_000;
 
-/// Lines and points over two labelled axes. Numbers that are not finite, or not positive on a logarithmic axis, are gaps.
+/// Lines, points and bars over two labelled axes. Numbers that are not finite, or not positive on a logarithmic axis, are gaps.
 ///
 /// ```
 /// use noisebook::show::{Chart, Show};

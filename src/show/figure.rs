@@ -38,7 +38,7 @@ enum Direction {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Part {
-    /// Lines and points.
+    /// Lines, points and bars over two axes.
     Chart(Chart),
     /// Images.
     Grid(Grid),

@@ -3,7 +3,7 @@
 use super::run::Record;
 use super::steps::TrainStep;
 use crate::Result;
-use crate::show::{Bundle, Chart, Figure, Grid, Part, Show, grouped};
+use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, grouped, sheet};
 use tch::Tensor;
 
 /// The run in one line.
@@ -30,10 +30,9 @@ pub(super) fn facts(record: &Record, interrupted: bool) -> String {
 pub(super) fn live_figure(record: &Record) -> Result<Figure> {
     let loss: Part = loss_chart(record).size(375, 230).into();
     let mut row = vec![loss];
-    // Images of other than 1 or 3 channels have no grid.
-    if let Some((last, grid)) = record.snapshots.last().and_then(|last| Some((last, Grid::new(&last.images).ok()?))) {
+    if let Some(last) = record.snapshots.last() {
         let title = format!("Averaged weights after {} steps", grouped(last.step));
-        row.push(grid.columns(5).title(title).into());
+        row.extend(picture(&last.images, title));
     }
     let done = record.losses.len();
     let left = if done < record.steps && done > 0 {
@@ -43,6 +42,14 @@ pub(super) fn live_figure(record: &Record) -> Result<Figure> {
         String::new()
     };
     Ok(Figure::row(row).title(facts(record, false) + &left))
+}
+
+/// Samples; images of other than 1 or 3 channels have no picture.
+fn picture(samples: &Tensor, title: String) -> Option<Part> {
+    if samples.dim() == 2 {
+        return Some(Cloud::new(samples, None, &[]).ok()?.part(&title));
+    }
+    Some(Grid::new(samples).ok()?.columns(5).title(title).into())
 }
 
 fn loss_chart(record: &Record) -> Chart {
@@ -85,33 +92,31 @@ impl Charts<'_> {
         let norm = norm.line("norm", &steps, &record.gradient_norms);
         let small = [lr.size(375, 200), norm.size(375, 200)];
         let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), Figure::row(small).into()];
-        if let Ok(Some(grid)) = self.snapshots() {
-            column.push(grid.into());
+        if let Ok(Some(snapshots)) = self.snapshots() {
+            column.push(snapshots);
         }
         Ok(Figure::column(column).title(facts(record, interrupted)))
     }
 
-    /// One row a moment.
-    fn snapshots(&self) -> Result<Option<Grid>> {
+    /// One row a moment, or of points one scatter.
+    fn snapshots(&self) -> Result<Option<Part>> {
         let record = self.0;
         let Some(first) = record.snapshots.first() else { return Ok(None) };
         let images: Vec<&Tensor> = record.snapshots.iter().map(|snapshot| &snapshot.images).collect();
         let epoch = |step: usize| format!("epoch {:.1}", step as f64 / record.steps_an_epoch.max(1) as f64);
-        let rows = record.snapshots.iter().map(|snapshot| epoch(snapshot.step)).collect();
-        let columns = first.images.size()[0] as usize;
+        let epochs: Vec<String> = record.snapshots.iter().map(|snapshot| epoch(snapshot.step)).collect();
         let title = "Samples of the averaged weights, from the same noise";
-        Ok(Some(Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns).row_labels(rows).title(title)))
+        if first.images.dim() == 2 {
+            let clouds = images.into_iter().map(|set| Cloud::new(set, None, &[])).collect::<Result<Vec<_>>>()?;
+            return Ok(Some(sheet(&clouds, &epochs, 5, title).into()));
+        }
+        let columns = first.images.size()[0] as usize;
+        Ok(Some(Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns).row_labels(epochs).title(title).into()))
     }
 }
 
 impl Show for TrainStep {
     fn bundle(&self) -> Result<Bundle> {
-        let few = self.images.size()[0].min(8);
-        let first = |images: &Tensor| images.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few);
-        let rows = Tensor::f_cat(&[first(&self.images)?, first(&self.noised)?, first(&self.predicted)?], 0)?;
-        let mut captions = vec![String::new(); 2 * few as usize];
-        captions.extend(self.levels.times().iter().take(few as usize).map(|t| format!("t = {t:.2}")));
-        let labels = ["image x\u{2080}", "noised x\u{209c}", "predicted x\u{2080}"].map(String::from).to_vec();
         let title = format!(
             "Training step {}: loss {:.4}, gradient norm {:.2}, {:.0} ms",
             self.index + 1,
@@ -119,6 +124,18 @@ impl Show for TrainStep {
             self.gradient_norm,
             self.took.as_secs_f64() * 1e3
         );
+        if self.images.dim() == 2 {
+            let sets = [&self.images, &self.noised, &self.predicted];
+            let clouds = sets.map(|set| Cloud::new(set, None, &[])).into_iter().collect::<Result<Vec<_>>>()?;
+            let captions = ["points x\u{2080}", "noised x\u{209c}, each at its own t", "predicted x\u{2080}"];
+            return sheet(&clouds, &captions.map(String::from), 3, &title).bundle();
+        }
+        let few = self.images.size()[0].min(8);
+        let first = |images: &Tensor| images.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few);
+        let rows = Tensor::f_cat(&[first(&self.images)?, first(&self.noised)?, first(&self.predicted)?], 0)?;
+        let mut captions = vec![String::new(); 2 * few as usize];
+        captions.extend(self.levels.times().iter().take(few as usize).map(|t| format!("t = {t:.2}")));
+        let labels = ["image x\u{2080}", "noised x\u{209c}", "predicted x\u{2080}"].map(String::from).to_vec();
         Grid::new(&rows)?.columns(few as usize).row_labels(labels).captions(captions).title(title).bundle()
     }
 }

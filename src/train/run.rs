@@ -48,7 +48,10 @@ pub(super) struct Record {
     pub(super) took: Duration,
 }
 
-/// Samples of the averaged weights, from the same noise every time.
+/// Points of a snapshot.
+const SNAPSHOT_POINTS: i64 = 400;
+
+/// Samples of the averaged weights, from the same noise, or the same samples of a source, every time.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) step: usize,
@@ -174,13 +177,23 @@ impl Run {
     }
 }
 
-/// One sample a class (eight without classes).
+/// One sample a class (eight without classes); of points, of which one says nothing, as many as make a picture.
 fn snapshot(average: &Diffusion, seed: u64) -> Result<Tensor> {
     let steps = SNAPSHOT_STEPS.min(average.schedule().levels());
     let sampler = Sampler::ddim(steps).frames(0).seed(seed);
-    let sampler = match average.classes() {
-        Some(classes) => sampler.labels(0..classes.min(10)),
-        None => sampler.count(8),
+    let points = average.sample_shape().len() == 1;
+    let (labels, count) = match average.classes() {
+        Some(classes) if points => (Some((0..SNAPSHOT_POINTS).map(|index| index % classes).collect()), SNAPSHOT_POINTS),
+        Some(classes) => (Some((0..classes.min(10)).collect::<Vec<i64>>()), classes.min(10)),
+        None => (None, if points { SNAPSHOT_POINTS } else { 8 }),
+    };
+    let sampler = match labels {
+        Some(labels) => sampler.labels(labels),
+        None => sampler.count(count as usize),
+    };
+    let sampler = match average.source_samples(count, seed)? {
+        Some(source) => sampler.start_from(&source),
+        None => sampler,
     };
     Ok(sampler.iter(average)?.last().transpose()?.map_or_else(Tensor::new, |step| step.next))
 }
@@ -200,7 +213,7 @@ impl std::fmt::Debug for Run {
 #[cfg(test)]
 mod tests {
     use crate::show::Show;
-    use crate::{Dataset, Diffusion, Prediction, Schedule, Trainer, UNet};
+    use crate::{Dataset, Diffusion, Mlp, Prediction, Schedule, Trainer, UNet};
     use tch::{Device, Kind, Tensor};
 
     fn model(channels: i64) -> Diffusion {
@@ -219,6 +232,31 @@ mod tests {
         let at: Vec<usize> = run.record.snapshots.iter().map(|snapshot| snapshot.step).collect();
         assert_eq!(at, [3, 6, 8, 11, 13]); // the first steps that reach 1/5, 2/5, .. of 13
         assert_eq!(run.record.snapshots[0].images.size(), [8, 1, 4, 4]);
+    }
+
+    #[test]
+    fn points_are_trained_on_and_drawn_too() {
+        let moons = Dataset::moons(64, 0.05).unwrap();
+        let mlp = Mlp::builder().dims(2).hidden(8).layers(1).classes(2).build().unwrap();
+        let model = Diffusion::new(&mlp, &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
+        let run = Trainer::new(&model).steps(5).batch_size(16).fit(&moons).unwrap();
+        let text = run.bundle().unwrap().plain_text().to_string();
+        assert_eq!(text.matches("400 points around").count(), 5, "{text}");
+        let step = Trainer::new(&model).batch_size(16).iter(&moons).unwrap().next().unwrap().unwrap();
+        let text = step.bundle().unwrap().plain_text().to_string();
+        assert!(text.contains("\nnoised x\u{209c}, each at its own t\n"), "{text}");
+    }
+
+    /// From noise they would lie about 0, where the source has no point.
+    #[test]
+    fn snapshots_of_a_bridge_start_from_its_source() {
+        let far = Tensor::full([8, 2], 50.0, (Kind::Float, Device::Cpu));
+        let far = Dataset::new("far", &far, None, &[]).unwrap();
+        let mlp = Mlp::builder().dims(2).hidden(8).layers(1).build().unwrap();
+        let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&far);
+        let run = Trainer::new(&bridge).steps(1).batch_size(4).lr(1e-9).fit(&far).unwrap();
+        let nearest = run.record.snapshots[0].images.min().double_value(&[]);
+        assert!(nearest > 25.0, "{nearest}");
     }
 
     #[test]

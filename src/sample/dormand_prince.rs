@@ -160,7 +160,8 @@ impl DormandPrince {
                 size = size.f_maximum(&end[index].f_abs()?)?;
             }
             let scaled = x.f_div(&size.f_mul_scalar(self.rtol)?.f_add_scalar(self.atol)?)?;
-            let samples = scaled.f_square()?.f_view([x.size()[0], -1])?.f_mean_dim(&[1i64][..], false, Kind::Double)?;
+            let samples =
+                scaled.f_square()?.f_reshape([x.size()[0], -1])?.f_mean_dim(&[1i64][..], false, Kind::Double)?;
             let largest = samples.f_max()?.f_double_value(&[])?.sqrt();
             // f64::max would pass over a NaN.
             worst = if largest.is_nan() { f64::INFINITY } else { worst.max(largest) };

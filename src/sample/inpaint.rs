@@ -189,7 +189,7 @@ impl Show for Inpaint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dataset, Gaussian, Ideal, Sampler};
+    use crate::{Dataset, Diffusion, Gaussian, Ideal, Prediction, Sampler, UNet};
 
     const MEAN: [f64; 3] = [0.2, -0.1, 0.3];
     const COVARIANCE: [f64; 9] = [0.25, 0.15, 0.05, 0.15, 0.36, 0.1, 0.05, 0.1, 0.16];
@@ -273,6 +273,18 @@ mod tests {
         let certain = Inpaint::new(&ideal, &Tensor::from_slice(&[1i64, 0]), &image).unwrap();
         let said = certain.denoise(&Tensor::from_slice(&[0.99, 0.01]).view([1, 2]), 0.1, None).unwrap();
         assert!(largest(said - Tensor::from_slice(&[5.0, 0.0])) < 1e-6);
+    }
+
+    /// Passes backwards through a float32 network, while sampling has gradients off.
+    #[test]
+    fn a_network_keeps_what_is_known() {
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).blocks(1).build();
+        let model = Diffusion::new(&unet.unwrap(), &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
+        let (digits, mask) = (Dataset::digits().unwrap(), Tensor::ones([1, 8, 8], (Kind::Float, Device::Cpu)).tril(0));
+        let inpaint = Inpaint::new(&model, &mask, &digits.image(3).unwrap()).unwrap();
+        let images = Sampler::ddim(3).count(2).sample(&inpaint).unwrap().images();
+        assert!(largest((&images - digits.image(3).unwrap()) * &mask) < 1e-6);
+        assert!(images.isfinite().all().int64_value(&[]) == 1 && largest(images.get(0) - images.get(1)) > 1e-3);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub use crate::evaluate::{
 pub use crate::net::{ArticleUNet, Mlp, Network, UNet};
 pub use crate::prediction::{LossWeight, Prediction};
 pub use crate::process::{Paths, Posterior, Strip, Transition};
-pub use crate::sample::{SampleStep, Sampler, Samples};
+pub use crate::sample::{ClassifierFree, ClassifierGuided, Inpaint, SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;
 pub use crate::train::{Run, TrainStep, Trainer};

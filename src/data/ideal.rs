@@ -97,6 +97,19 @@ mod tests {
         assert_eq!(error, "label = 2: no sample of the data bears it");
     }
 
+    #[test]
+    fn it_says_what_it_knows() {
+        use crate::show::Show;
+        let schedule = Schedule::cosine(10).unwrap();
+        let text = |data: &Dataset| Ideal::new(data, &schedule).unwrap().bundle().unwrap().plain_text().to_string();
+        assert_eq!(
+            text(&Dataset::digits().unwrap()),
+            "Ideal denoiser of digits: 1,797 samples of 1 x 8 x 8, 10 classes; cosine schedule"
+        );
+        let numbers = Dataset::new("two", &Tensor::from_slice(&[-1.0, 1.0]).view([2, 1]), None, &[]).unwrap();
+        assert!(text(&numbers).contains("t = 0.25: 401 points") && !text(&numbers).contains("t = 0.1:"));
+    }
+
     /// 2,000 x 2,000 pairs of 64 numbers would be 2 GB in float64.
     #[test]
     fn large_sets_and_batches_fit() {

@@ -3,7 +3,7 @@
 use super::figure::{density_chart, density_times};
 use super::{Denoiser, check_samples, check_time};
 use crate::random::{Stream, generator, normal};
-use crate::show::{Bundle, Show, sides};
+use crate::show::{Bundle, Show, digits, sides};
 use crate::{Error, Result, Schedule};
 use std::f64::consts::PI;
 use std::rc::Rc;
@@ -238,11 +238,11 @@ impl Show for Gaussian {
         let parts = &*self.parts;
         let of = |x: &Tensor| -> Result<String> {
             let (low, high) = (x.f_min()?.f_double_value(&[])?, x.f_max()?.f_double_value(&[])?);
-            Ok(if low == high { format!("{low:.4}") } else { format!("{low:.4} to {high:.4}") })
+            Ok(if low == high { digits(low) } else { format!("{} to {}", digits(low), digits(high)) })
         };
         let (means, stds) = (of(&parts.mean)?, parts.variances.f_sqrt()?);
         let title = format!(
-            "Gaussian of {}: means {means}, deviations along its axes {}; {} schedule",
+            "Gaussian samples of {}: means {means}, deviations along its axes {}; {} schedule",
             sides(&parts.shape),
             of(&stds)?,
             parts.schedule.name()
@@ -345,6 +345,22 @@ mod tests {
             correlated(&Schedule::cosine(10).unwrap()).sample(3, 0).unwrap().to_kind(Kind::Double),
             x.narrow(0, 0, 3)
         );
+    }
+
+    #[test]
+    fn it_says_what_it_is_of_and_draws_single_numbers() {
+        let schedule = Schedule::cosine(10).unwrap();
+        let text = |model: Gaussian| model.bundle().unwrap().plain_text().to_string();
+        assert_eq!(
+            text(Gaussian::isotropic(0.5, 2.0, [1, 8, 8], &schedule).unwrap()),
+            "Gaussian samples of 1 x 8 x 8: means 0.5, deviations along its axes 2; cosine schedule"
+        );
+        // The density at the mean is 1/(std sqrt(2 pi)).
+        let numbers = text(Gaussian::isotropic(0.0, 0.5, [1], &schedule).unwrap());
+        assert!(numbers.contains("t = 0: 401 points") && numbers.contains("highest 0.7979"), "{numbers}");
+        let ramp = Tensor::from_slice(&[-1.0, 1.0]);
+        let wide = Gaussian::new(&ramp, &(ramp.square() * 4.0).diag(0), &schedule).unwrap();
+        assert!(text(wide).contains("means -1 to 1, deviations along its axes 2;"));
     }
 
     #[test]

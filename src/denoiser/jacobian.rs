@@ -40,9 +40,9 @@ impl Jacobian {
         let (count, size) = (self.x0.size()[0], self.x0.f_flatten(1, -1)?.size()[1]);
         let mut trace = Tensor::f_zeros([count], (Kind::Double, self.x0.device()))?;
         for index in 0..size {
-            let v = self.x0.f_zeros_like()?.f_detach()?.f_view([count, size])?;
+            let v = self.x0.f_zeros_like()?.f_detach()?.f_reshape([count, size])?;
             let _ = v.f_narrow(1, index, 1)?.f_fill_(1.0)?;
-            let row = self.transposed(&v.f_view_as(&self.x0)?)?.f_view([count, size])?;
+            let row = self.transposed(&v.f_view_as(&self.x0)?)?.f_reshape([count, size])?;
             trace = trace.f_add(&row.f_select(1, index)?.f_to_kind(Kind::Double)?)?;
         }
         Ok(trace)

@@ -175,7 +175,7 @@ impl Show for GaussianMixture {
         let shape = self.components.shape();
         let classes = if self.components.classes().is_some() { ", each a class" } else { "" };
         let title = format!(
-            "Mixture of {} Gaussians{classes}, of {}; {} schedule",
+            "Mixture of {} Gaussians{classes}: samples of {}; {} schedule",
             self.components.count(),
             sides(shape),
             self.schedule.name()
@@ -267,6 +267,18 @@ mod tests {
         // E x = (-1.5 + 2 2 + 0)/4, (0.5 + 2 1 - 3)/4; deviations of about 1.6, so standard errors of 0.011.
         let mean = x.mean_dim(&[0i64][..], false, Kind::Double);
         assert!(largest(mean - Tensor::from_slice(&[0.625, -0.125])) < 0.045);
+    }
+
+    #[test]
+    fn it_says_what_it_is_of_and_draws_single_numbers() {
+        let schedule = Schedule::edm(10).unwrap();
+        let text = |model: GaussianMixture| model.bundle().unwrap().plain_text().to_string();
+        let said = text(modes(&schedule).classes());
+        assert_eq!(said, "Mixture of 3 Gaussians, each a class: samples of 2; edm schedule");
+        let means = Tensor::from_slice(&[-2.0, 2.0]).view([2, 1]);
+        let numbers = text(GaussianMixture::new([1.0, 1.0], &means, [0.5, 0.5], &schedule).unwrap());
+        // Each mode half of N(2, 1/4); at t = 1 the noise, drawn at its scale.
+        assert!(numbers.contains("x\u{209c} over the root") && numbers.contains("highest 0.3989"), "{numbers}");
     }
 
     #[test]

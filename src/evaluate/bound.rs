@@ -347,7 +347,8 @@ mod tests {
             let data = Dataset::new("normal", &model.sample(100, 1).unwrap(), None, &[]).unwrap();
             let truth = -model.log_density(&data.images(), 0.0).unwrap().mean(Kind::Double).double_value(&[]);
             let excess = (VariationalBound::ddpm_beta().of(&model, &data).unwrap().nats() - truth) / 50.0;
-            assert!(excess > -0.01 && excess < 0.3, "{schedule:?}: {excess}");
+            // 5,000 squares a level.
+            assert!(excess > -0.04 && excess < 0.3, "{schedule:?}: {excess}");
         }
     }
 

@@ -27,8 +27,8 @@ impl Sampler {
     /// than theirs, which has alpha = 1, it is x/alpha that stays from level to level; above sigma/alpha = 164, where
     /// nothing is left to correct, a straight line leads down.
     ///
-    /// It is biased by design: what the levels do not correct stays, and the noise within a level comes out wider by
-    /// a factor 1/(1 - r^2), 5% of the variance.
+    /// It is biased by design: at each level it makes the noise wider by up to 1/(1 - r^2), and what the updates do not
+    /// correct of the level before stays. The [table](crate::sample) says by how much.
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -12,8 +12,8 @@ struct Ddpm;
 
 impl Sampler {
     /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's variance
-    /// beta~ = beta (1 - abar')/(1 - abar): right for data that is one image, a little too narrow for others; with 1,000
-    /// levels the standard deviation of a Gaussian with std 1/2 comes out 0.1% too small.
+    /// beta~ = beta (1 - abar')/(1 - abar): right for data that is one image, a little too narrow for others: see the
+    /// [table](crate::sample).
     ///
     /// ```
     /// # use noisebook::prelude::*;

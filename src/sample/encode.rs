@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn the_noise_of_a_gaussian_is_its_closed_form() {
         let schedule = Schedule::linear(1_000).unwrap();
-        let model = Gaussian::isotropic(0.3, 0.5, &[2], &schedule).unwrap();
+        let model = Gaussian::isotropic(0.3, 0.5, [2], &schedule).unwrap();
         let x = Tensor::from_slice(&[0.9, -0.4]).view([1, 2]);
         let noise = Sampler::probability_flow().tolerance(1e-9).encode(&model, &x).unwrap();
         let deviation = |t: f64| (0.25 * schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2)).sqrt();
@@ -161,7 +161,7 @@ mod tests {
     /// A right angle between noises: half way lies at 45 degrees, with the same length.
     #[test]
     fn between_two_noises_lies_their_great_circle() {
-        let model = Gaussian::isotropic(0.0, 1.0, &[2], &Schedule::linear(1_000).unwrap()).unwrap();
+        let model = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::linear(1_000).unwrap()).unwrap();
         let (from, to) = (Tensor::from_slice(&[2.0, 0.0]), Tensor::from_slice(&[0.0, 2.0]));
         let samples = Sampler::ddim(10).interpolate(&model, &from, &to, 3).unwrap();
         let half = 2f64.sqrt();

@@ -18,11 +18,32 @@
 //! | [`predictor_corrector`](Sampler::predictor_corrector) | yes | 1 | 2 | the SDE, and Langevin dynamics |
 //! | [`annealed_langevin`](Sampler::annealed_langevin) | yes | | many | Langevin dynamics alone |
 //!
+//! Some are biased by design, and all by steps that are too long. With the exact denoiser of a Gaussian of variance 1/4 and the
+//! linear schedule of 1,000 levels, the variance of the samples comes out as this part of the true one (by recursion:
+//! tests/fixtures/biases.py); `probability_flow` misses less than 0.1%.
+//!
+//! | sampler | steps | variance |
+//! |---|---|---|
+//! | `ddpm`, `ddpm_beta` | 1,000 | 0.985, 1.003 |
+//! | `ddim`, `euler` | 100 | 0.943, 0.941 |
+//! | `ancestral` | 250 | 0.950 |
+//! | `heun` | 50 | 1.013 |
+//! | `dpmpp_2m`, `dpmpp_2m_sde` | 50, 60 | 1.004, 1.008 |
+//! | `unipc` | 30 | 1.005 |
+//! | `dpm_solver_3` | 15 | 1.001 |
+//! | `reverse_sde` | 1,000 | 1.004 |
+//! | `predictor_corrector` | 1,000 | 1.025 |
+//! | `annealed_langevin` | 100 | 1.053 |
+//!
+//! What a denoiser says can be changed before a sampler sees it, by a denoiser around it: [`ClassifierFree`] and
+//! [`ClassifierGuided`] push it towards a label, [`Inpaint`] holds known elements.
+//!
 //! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
 //! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
 
 mod ancestral;
 mod annealed_langevin;
+mod classifier_guided;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
@@ -37,6 +58,7 @@ mod figure;
 mod fixtures;
 mod guidance;
 mod heun;
+mod inpaint;
 mod points;
 mod predictor_corrector;
 pub(crate) mod probability_flow;
@@ -48,7 +70,10 @@ mod start;
 mod steps;
 mod unipc;
 
+pub use classifier_guided::ClassifierGuided;
 pub use figure::Trajectory;
+pub use guidance::ClassifierFree;
+pub use inpaint::Inpaint;
 pub use sampler::Sampler;
 pub use samples::Samples;
 pub use steps::{SampleStep, SampleSteps};

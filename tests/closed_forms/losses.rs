@@ -83,9 +83,9 @@ fn group_8_the_least_loss() {
                 / 1e3;
         close(mean, *expected, 1e-9, "the formula");
         // The same by noising samples of the truth and asking the denoiser for the noise: 200 samples a level.
-        let model = Gaussian::isotropic(0.0, *std, &[1], &schedule).unwrap();
+        let model = Gaussian::isotropic(0.0, *std, [1], &schedule).unwrap();
         let x0 = model.sample(200_000, 0).unwrap().to_kind(Kind::Double).view([1_000, 200, 1]);
-        let eps = Gaussian::isotropic(0.0, 1.0, &[1], &schedule).unwrap().sample(200_000, 1).unwrap();
+        let eps = Gaussian::isotropic(0.0, 1.0, [1], &schedule).unwrap().sample(200_000, 1).unwrap();
         let eps = eps.to_kind(Kind::Double).view([1_000, 200, 1]);
         let mut sum = 0.0;
         for level in 0..1_000 {

@@ -32,7 +32,7 @@ fn groups_2_and_3_the_posterior_is_ddpms_ddims_and_the_ancestral_step() {
         close(posterior.variance / linear.alpha(s).powi(2), up, 1e-9, "beta~/abar");
     }
     // DDIM with eta = 1 draws what DDPM draws.
-    let model = Gaussian::isotropic(0.3, 0.5, &[3], &linear).unwrap();
+    let model = Gaussian::isotropic(0.3, 0.5, [3], &linear).unwrap();
     let draw = |sampler: Sampler| sampler.spacing(Spacing::Trailing).count(5).iter(&model).unwrap();
     let [ddim, ancestral] = [Sampler::ddim(1_000).eta(1.0), Sampler::ancestral(1_000)].map(draw);
     let ddpm = Sampler::ddpm().count(5).iter(&model).unwrap();

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale};
 use super::grid::evenly;
 use super::look::{Drawing, PAGE_WIDTH};
-use super::{Bundle, Show, bins, plot};
+use super::{Bundle, Show, plot};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -141,30 +141,6 @@ impl Chart {
         self.with(name.into(), Style::Lines { drawn: shown.len(), total: lines.len() }, &all_xs, &all_ys)
     }
 
-    /// Adds bars on zero, as a histogram has: `heights` one for each pair of neighbouring `edges`.
-    ///
-    /// ```
-    /// let chart = noisebook::show::Chart::new("two bins").bars("count", &[0.0, 0.5, 1.0], &[3.0, 7.0]);
-    /// ```
-    #[must_use]
-    pub fn bars(self, name: impl Into<String>, edges: &[f64], heights: &[f64]) -> Self {
-        self.with(name.into(), Style::Bars, edges, heights)
-    }
-
-    /// Adds the histogram of numbers as a density, whose bars' areas add up to 1. Numbers that are not finite are left out.
-    ///
-    /// ```
-    /// use noisebook::show::{Chart, Show};
-    /// let chart = Chart::new("").histogram("x", &[0.0, 0.1, 0.9, 1.0], 2);
-    /// assert!(chart.bundle()?.plain_text().contains("x: 2 bars from 0 to 1, highest 1"));
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn histogram(self, name: impl Into<String>, values: &[f64], bins: usize) -> Self {
-        let (edges, densities) = bins::histogram(values, bins);
-        self.bars(name, &edges, &densities)
-    }
-
     /// Makes the horizontal axis logarithmic.
     ///
     /// ```
@@ -209,7 +185,7 @@ impl Chart {
         self
     }
 
-    fn with(mut self, name: String, style: Style, xs: &[f64], ys: &[f64]) -> Self {
+    pub(super) fn with(mut self, name: String, style: Style, xs: &[f64], ys: &[f64]) -> Self {
         self.series.push(Series { name, style, xs: xs.into(), ys: ys.into() });
         self
     }
@@ -305,19 +281,6 @@ impl Series {
         let lefts = self.xs.iter().copied().zip(self.ys.iter().copied());
         lefts.chain(self.xs.last().copied().zip(last).filter(|_| self.style == Style::Bars))
     }
-
-    fn check_bars(&self) -> Result<()> {
-        let (edges, heights) = (self.xs.len(), self.ys.len());
-        if edges < 2 || !self.xs.windows(2).all(|pair| pair[0] < pair[1]) {
-            let value = format!("{edges} numbers");
-            return Err(Error::argument(format!("edges of '{}'", self.name), value, "at least two, and rising"));
-        }
-        if heights != edges - 1 {
-            let (name, value) = (format!("heights of '{}'", self.name), format!("{heights} numbers"));
-            return Err(Error::argument(name, value, format!("one for each of the {} bins", edges - 1)));
-        }
-        Ok(())
-    }
 }
 
 impl Show for Chart {
@@ -394,18 +357,6 @@ mod tests {
     }
 
     #[test]
-    fn bars_stand_on_zero_and_reach_their_heights() {
-        let chart = Chart::new("").bars("n", &[0.0, 1.0, 3.0], &[4.0, 2.0]).size(400, 200);
-        let (x, y) = chart.axes(300.0, 150.0);
-        assert_eq!((x.low, x.high, y.low), (0.0, 3.0, 0.0));
-        assert!((y.high - 4.16).abs() < 1e-12);
-        assert_eq!(text(&chart), "y against x\nn: 2 bars from 0 to 3, highest 4 from 0 to 1");
-        assert_eq!(svg(&chart).matches("<path class=\"series\"").count(), 1);
-        // Without a zero on the axis they stand on the frame.
-        assert!(svg(&chart.log_y()).contains("class=\"series\""));
-    }
-
-    #[test]
     fn a_crowd_of_lines_is_sampled_and_says_so() {
         let lines: Vec<Vec<f64>> = (0..1_000).map(|line| vec![0.0, f64::from(line)]).collect();
         let chart = Chart::new("").lines("walks", &[0.0, 1.0], &lines).line("mean", &[0.0, 1.0], &[0.0, 499.5]);
@@ -434,14 +385,6 @@ mod tests {
             refusal(&chart.clone().lines("a", &[1.0, 2.0], &[vec![0.0, 0.0], vec![1.0]])),
             "ys of 'a' = 1 numbers: one for each of the 2 xs"
         );
-        assert_eq!(
-            refusal(&chart.clone().bars("a", &[0.0, 1.0], &[1.0, 2.0])),
-            "heights of 'a' = 2 numbers: one for each of the 1 bins"
-        );
-        for edges in [vec![1.0], vec![0.0, 0.0]] {
-            let said = format!("edges of 'a' = {} numbers: at least two, and rising", edges.len());
-            assert_eq!(refusal(&chart.clone().bars("a", &edges, &[1.0])), said);
-        }
         let seven = (0..7).fold(chart, |chart, _| chart.line("", &[0.0], &[0.0]));
         assert_eq!(refusal(&seven), "series = 7: a chart has 6 series at most: more cannot be told apart");
     }

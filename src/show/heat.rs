@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale};
 use super::look::{LABEL_SIZE, TEXT, escape, text, text_width};
 use super::mesh::Frame;
-use super::plane::check_range;
+use super::plane_check::check_range;
 use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -19,6 +19,7 @@ mod mosaic;
 mod outlet;
 mod pixels;
 mod plane;
+mod plane_check;
 mod plane_plot;
 mod plot;
 mod points;

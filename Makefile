@@ -16,11 +16,12 @@ export JUPYTER_PATH := $(PREFIX)/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PA
 NOISEBOOK := "$(TARGET)/debug/noisebook"
 
 ENV := . "$(VENV)/noisebook.env" &&
+SLOW_TESTS = $(ENV) cargo test --locked --all-features --test two_modes --test moons -- --ignored
 NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-notebook lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebook bench-samplers lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
+	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
 	@echo "make clean     delete what the other targets made"
 	@echo
 	@echo "The first of them sets up: 15 to 30 minutes on two cores, about 10 GB of disk. After that it takes seconds."
@@ -58,26 +60,36 @@ bench-kernel: kernel
 	@$(ENV) python scripts/bench_kernel.py --with-crate "$(TARGET)/debug/stock-kernel"
 
 test: kernel
-	$(call say,"1/8 formatting")
+	$(call say,"1/9 formatting")
 	@cargo fmt --check
-	$(call say,"2/8 lints (5 minutes the first time)")
+	$(call say,"2/9 lints (5 minutes the first time)")
 	@$(ENV) cargo clippy --locked --all-targets --all-features -- -D warnings
-	$(call say,"3/8 documentation")
+	$(call say,"3/9 documentation")
 	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
-	$(call say,"4/8 licences and sources of the dependencies")
+	$(call say,"4/9 licences and sources of the dependencies")
 	@$(ENV) python scripts/check_dependencies.py
-	$(call say,"5/8 the scripts that make calls")
+	$(call say,"5/9 the scripts that make calls")
 	@$(ENV) python tests/scripts/test_scripts.py
-	$(call say,"6/8 unit$(comma) integration and documentation tests (5 minutes the first time)")
+	$(call say,"6/9 unit$(comma) integration and documentation tests (5 minutes the first time)")
 	@$(ENV) cargo test --locked --all-features
-	$(call say,"7/8 Jupyter's own tests of a kernel")
+	$(call say,"7/9 slow tests: samplers beside the truth$(comma) a learned score and density (2 minutes)")
+	@$(SLOW_TESTS)
+	$(call say,"8/9 Jupyter's own tests of a kernel")
 	@$(ENV) python -m unittest tests/conformance/test_kernel.py
-	$(call say,"8/8 the notebook (3 minutes)")
+	$(call say,"9/9 the notebook (3 minutes)")
 	@$(NOTEBOOK_TEST)
 
 # What a kernel goes through in a bad week; half an hour.
 stress-kernel: kernel
 	@$(ENV) python tests/conformance/stress_kernel.py
+
+# What takes longer than a test should; part of make test.
+test-slow: build
+	@$(SLOW_TESTS)
+
+# Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
+bench-samplers: setup
+	@$(ENV) cargo run --locked --example sampler_overhead
 
 test-notebook: kernel
 	@$(NOTEBOOK_TEST)

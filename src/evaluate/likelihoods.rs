@@ -136,8 +136,9 @@ impl Show for Likelihoods {
         let of = if self.interrupted() { format!(" of {}, interrupted", grouped(self.asked)) } else { String::new() };
         let error = if count > 1 { format!(" \u{b1} {}", digits(self.standard_error())) } else { String::new() };
         let title = format!(
-            "ln p of {}{of} samples of {}: {}{error} nats, {} evaluations",
+            "ln p of {}{of} {} of {}: {}{error} nats, {} evaluations",
             grouped(count),
+            if count == 1 { "sample" } else { "samples" },
             sides(&self.shape),
             digits(self.mean()),
             grouped(self.evaluations)
@@ -154,21 +155,8 @@ impl Show for Likelihoods {
             return Ok(Bundle::text(title));
         }
         let bins = (count as f64).sqrt().ceil() as usize;
-        let width = (high - low) / bins as f64;
-        let mut counts = vec![0.0; bins];
-        for value in &self.nats {
-            counts[(((value - low) / width) as usize).min(bins - 1)] += 1.0;
-        }
-        // Stairs: both ends of every bin at its height, down to 0 outside.
-        let mut xs = vec![low];
-        let mut ys = vec![0.0];
-        for (bin, count) in counts.into_iter().enumerate() {
-            xs.extend([low + bin as f64 * width, low + (bin + 1) as f64 * width]);
-            ys.extend([count; 2]);
-        }
-        xs.push(high);
-        ys.push(0.0);
-        Chart::new(title).x_label("ln p (nats)").y_label("samples").line("samples", &xs, &ys).bundle()
+        let chart = Chart::new(title).x_label("ln p (nats)").y_label("density");
+        chart.histogram("samples", &self.nats, bins).bundle()
     }
 }
 
@@ -195,10 +183,10 @@ mod tests {
     #[test]
     fn few_are_told_and_many_drawn() {
         let text = likelihoods(&[-1.5]).bundle().unwrap().plain_text().to_string();
-        assert_eq!(text, "ln p of 1 samples of 1 x 2 x 2: -1.5 nats, 40 evaluations");
+        assert_eq!(text, "ln p of 1 sample of 1 x 2 x 2: -1.5 nats, 40 evaluations");
         let values: Vec<f64> = (0..16).map(f64::from).collect();
         let text = likelihoods(&values).bundle().unwrap().plain_text().to_string();
-        assert!(text.contains("ln p of 16 samples") && text.contains("lowest 0, highest 4"), "{text}");
+        assert!(text.contains("ln p of 16 samples") && text.contains("4 bars from 0 to 15"), "{text}");
         assert!(likelihoods(&[f64::NAN; 20]).bundle().unwrap().plain_text().contains("NaN nats"));
     }
 }

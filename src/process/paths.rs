@@ -175,7 +175,9 @@ impl Show for Paths {
         walks = walks.lines("paths", &self.times, &self.paths);
         let ends: Vec<f64> = self.paths.iter().filter_map(|path| path.last().copied()).collect();
         let mut last = Chart::new("").x_label("x at the end").y_label("density").size(240, 280);
-        last = last.histogram("paths", &ends, 25);
+        // Few paths fill few bars.
+        let bins = ((2.0 * (ends.len() as f64).cbrt()).ceil() as usize).clamp(4, 25);
+        last = last.histogram("paths", &ends, bins);
         match &self.law {
             Law::Normal(law) => {
                 let band = [-2.0, 2.0].map(|times| law.iter().map(|(mean, std)| mean + times * std).collect());

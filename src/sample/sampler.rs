@@ -200,7 +200,7 @@ impl Sampler {
     }
 
     /// The noise to start from, N x the shape of a sample (or that of one sample), instead of a fresh draw: as
-    /// [`encode`](Self::encode) gives it, or [`Samples::noise`]. It says how many samples there are.
+    /// [`encode`](Self::encode) gives it, or [`Samples::noise`](super::Samples::noise). It says how many samples there are.
     ///
     /// ```
     /// # use noisebook::prelude::*;

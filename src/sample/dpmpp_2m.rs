@@ -56,13 +56,9 @@ struct TwoSteps {
 impl Rule for TwoSteps {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
         let (_, sigma_t, alpha_s, sigma_s) = step.ends();
-        let h = step.h();
-        let x0 = match self.past.slope(step)? {
-            Some(slope) => mix(1.0, step.x0, 0.5 * h, &slope)?,
-            None => step.x0.shallow_clone(),
-        };
+        let x0 = self.past.half_way(step)?;
         self.past.keep(step);
-        mix(sigma_s / sigma_t, step.x, -alpha_s * (-h).exp_m1(), &x0)
+        mix(sigma_s / sigma_t, step.x, -alpha_s * (-step.h()).exp_m1(), &x0)
     }
 }
 
@@ -82,6 +78,14 @@ impl Past {
                 Ok(Some(step.x0.f_sub(before)?.f_div_scalar(self.h)?))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Predicted x_0 drawn on to half of this step, in lambda.
+    pub(super) fn half_way(&self, step: &Step) -> Result<Tensor> {
+        match self.slope(step)? {
+            Some(slope) => mix(1.0, step.x0, 0.5 * step.h(), &slope),
+            None => Ok(step.x0.shallow_clone()),
         }
     }
 

@@ -59,10 +59,7 @@ impl Rule for TwoNoisySteps {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
         let (_, sigma_t, alpha_s, sigma_s) = step.ends();
         let h = step.h();
-        let x0 = match self.past.slope(step)? {
-            Some(slope) => mix(1.0, step.x0, 0.5 * h, &slope)?,
-            None => step.x0.shallow_clone(),
-        };
+        let x0 = self.past.half_way(step)?;
         self.past.keep(step);
         let forgotten = -(-2.0 * h).exp_m1();
         let next = mix(sigma_s / sigma_t * (-h).exp(), step.x, alpha_s * forgotten, &x0)?;

@@ -73,11 +73,7 @@ impl Rule for Unified {
             _ => step.x.shallow_clone(),
         };
         let (_, sigma_t, alpha_s, sigma_s) = step.ends();
-        let (h, slope) = (step.h(), self.past.slope(step)?);
-        let x0 = match &slope {
-            Some(slope) => mix(1.0, step.x0, 0.5 * h, slope)?,
-            None => step.x0.shallow_clone(),
-        };
+        let (h, slope, x0) = (step.h(), self.past.slope(step)?, self.past.half_way(step)?);
         let next = mix(sigma_s / sigma_t, &x, -alpha_s * (-h).exp_m1(), &x0)?;
         let h_before = self.last.as_ref().map_or(0.0, |last| last.h);
         self.last = Some(Last { x, x0: step.x0.shallow_clone(), slope, sigma: sigma_t, h, h_before });

@@ -1,10 +1,11 @@
 //! Several charts, grids and pictures of the plane as one picture.
 
-use super::look::{Drawing, PAGE_WIDTH};
+use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, text as label, text_width};
 use super::{Bundle, Chart, Grid, Plane, Show};
 use crate::{Error, Result};
 
 const GAP: f64 = 16.0;
+const NOTE_LINE: f64 = 20.0;
 
 /// Charts, grids and pictures of the plane in one picture, below one another or side by side.
 ///
@@ -21,6 +22,7 @@ pub struct Figure {
     parts: Vec<Part>,
     direction: Direction,
     title: String,
+    note: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +122,25 @@ impl Figure {
         self
     }
 
+    /// Sets a line below the whole: what else one should know.
+    ///
+    /// ```
+    /// use noisebook::show::{Chart, Figure};
+    /// let figure = Figure::column([Chart::new("loss")]).note("every tenth step");
+    /// ```
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
     fn new(direction: Direction, parts: impl IntoIterator<Item = impl Into<Part>>) -> Self {
-        Self { parts: parts.into_iter().map(Into::into).collect(), direction, title: String::new() }
+        Self {
+            parts: parts.into_iter().map(Into::into).collect(),
+            direction,
+            title: String::new(),
+            note: String::new(),
+        }
     }
 
     /// The figure in a place of this width.
@@ -147,8 +166,15 @@ impl Figure {
             }
         }
         let join = |texts: Vec<&str>, separator: &str| texts.join(separator);
-        let text = join(drawings.iter().map(|drawing| drawing.text.as_str()).collect(), "\n\n");
-        let alternative = join(drawings.iter().map(|drawing| drawing.alternative.as_str()).collect(), " ");
+        let mut text = join(drawings.iter().map(|drawing| drawing.text.as_str()).collect(), "\n\n");
+        let mut alternative = join(drawings.iter().map(|drawing| drawing.alternative.as_str()).collect(), " ");
+        if !self.note.is_empty() {
+            height += NOTE_LINE;
+            width = width.max(text_width(&self.note, LABEL_SIZE));
+            body += &label(0.0, height - 4.0, "start", &self.note);
+            text += &format!("\n\n{}", self.note);
+            alternative += &format!(" {}", self.note);
+        }
         Ok(Drawing { width, height, body, text, alternative }.titled(&self.title))
     }
 }

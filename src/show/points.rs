@@ -154,16 +154,14 @@ pub(crate) fn sheet(clouds: &[Cloud], captions: &[String], columns: usize, title
     };
     let parts: Vec<Part> = clouds.iter().enumerate().map(part).collect();
     let rows = parts.chunks(columns).map(|row| Figure::row(row.to_vec()));
-    let mut title = title.to_string();
-    let count = clouds.iter().map(Cloud::len).max().unwrap_or(0);
-    if clouds.first().is_some_and(|cloud| !cloud.on_a_line) {
-        let [left, right, low, high] = [x.0, x.1, y.0, y.1].map(digits);
-        title += &format!("; x\u{2081} from {left} to {right}, x\u{2082} from {low} to {high}");
-        if count > DOTS {
-            title += &format!(", {DOTS} of {} points", grouped(count));
-        }
+    let figure = Figure::column(rows).title(title);
+    if clouds.first().is_none_or(|cloud| cloud.on_a_line) {
+        return figure;
     }
-    Figure::column(rows).title(title)
+    let [left, right, low, high] = [x.0, x.1, y.0, y.1].map(digits);
+    let count = clouds.iter().map(Cloud::len).max().unwrap_or(0);
+    let few = if count > DOTS { format!("; {DOTS} of {} points drawn", grouped(count)) } else { String::new() };
+    figure.note(format!("each: x\u{2081} from {left} to {right}, x\u{2082} from {low} to {high}{few}"))
 }
 
 #[cfg(test)]
@@ -182,7 +180,8 @@ mod tests {
         let figure = sheet(&[cloud(3, 2), cloud(2_000, 2)], &["a".into(), "b".into()], 5, "two");
         let text = figure.bundle().unwrap().plain_text().to_string();
         let region = "x\u{2081} from -159.9 to 4,158, x\u{2082} from -158.9 to 4,159";
-        assert!(text.starts_with(&format!("two; {region}, 600 of 2,000 points\na\n")), "{text}");
+        assert!(text.starts_with("two\na\n"), "{text}");
+        assert!(text.ends_with(&format!("each: {region}; 600 of 2,000 points drawn")), "{text}");
         assert_eq!(text.matches("x from -159.9 to 4,158, y from -158.9 to 4,159").count(), 2, "{text}");
         let histograms = sheet(&[cloud(3, 1), cloud(9, 1)], &[], 2, "").bundle().unwrap().plain_text().to_string();
         assert_eq!(histograms.matches("40 bars from -0.32 to 8.32").count(), 2, "{histograms}");

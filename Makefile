@@ -21,7 +21,7 @@ NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebook bench-samplers lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebook bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
 	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
+	@echo "make compare-training  the loss curves of one recipe here and in PyTorch (10 minutes)"
 	@echo "make clean     delete what the other targets made"
 	@echo
 	@echo "The first of them sets up: 15 to 30 minutes on two cores, about 10 GB of disk. After that it takes seconds."
@@ -90,6 +91,11 @@ test-slow: build
 # Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
 bench-samplers: setup
 	@$(ENV) cargo run --locked --example sampler_overhead
+
+# The same recipe here and in PyTorch, three seeds each: ten minutes.
+compare-training: setup
+	@$(ENV) cargo build --locked --example training_losses
+	@$(ENV) python tests/parity/training.py "$(TARGET)/debug/examples/training_losses" docs/images/training-parity.svg
 
 test-notebook: kernel
 	@$(NOTEBOOK_TEST)

@@ -97,6 +97,23 @@ pub trait Denoiser {
         Ok(self.epsilon(xt, t, labels)?.f_div_scalar(-self.schedule().sigma(t))?)
     }
 
+    /// Samples that stand at t = 1 in the place of Gaussian noise, if any do: `count` draws with this seed, N x the shape of one
+    /// sample. Only a bridge between two data sets has them ([`Diffusion::source`](crate::Diffusion::source)).
+    ///
+    /// # Errors
+    /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let gaussian = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::flow(100)?)?;
+    /// assert!(gaussian.starts(16, 0)?.is_none()); // the way back starts from noise
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        let _ = (count, seed);
+        Ok(None)
+    }
+
     /// The schedule that the noised images come from.
     fn schedule(&self) -> &Schedule;
 
@@ -130,6 +147,10 @@ impl<T: Denoiser + ?Sized> Denoiser for Rc<T> {
 
     fn score(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         (**self).score(xt, t, labels)
+    }
+
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        (**self).starts(count, seed)
     }
 
     fn schedule(&self) -> &Schedule {

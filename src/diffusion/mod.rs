@@ -102,7 +102,7 @@ impl Diffusion {
     /// Bridges two data sets: x_t = alpha x_0 + sigma x_1, where x_1 is a sample of `source`, drawn for each x_0 anew, in the
     /// place of Gaussian noise (Liu et al. 2022, section 2; the linear path of Albergo & Vanden-Eijnden 2022).
     ///
-    /// The way back starts from samples of the source and takes no noise: Euler, Heun, DDIM with eta 0. A score, guidance by
+    /// The way back starts from samples of the source and takes no noise: samplers with fresh noise refuse. A score, guidance by
     /// one and samplers that add noise mean Gaussian noise, which is not there.
     ///
     /// [`loss`](Self::loss) refuses a schedule that leaves some of x_0 at t = 1 (take flow or zero terminal SNR), the edm
@@ -184,6 +184,10 @@ impl Denoiser for Diffusion {
         let output = self.output(xt, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
         self.prediction.x0(xt, &output, &alpha, &sigma)
+    }
+
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        self.source_samples(count as i64, seed)
     }
 
     fn schedule(&self) -> &Schedule {

@@ -43,6 +43,10 @@ impl Method for Ancestral {
         Box::new(Implicit { eta: 1.0 })
     }
 
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
+
     fn spacing(&self) -> Spacing {
         Spacing::Karras { rho: 7.0 }
     }

@@ -84,6 +84,10 @@ impl Method for AnnealedLangevin {
         Box::new(Langevin { updates: knobs.corrections.unwrap_or(CORRECTIONS), snr: knobs.snr.unwrap_or(SNR) })
     }
 
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
+
     fn spacing(&self) -> Spacing {
         Spacing::LogSnr
     }
@@ -107,6 +111,9 @@ impl Rule for Langevin {
         let size = 2.0 * (self.snr * schedule.sigma(step.t)).powi(2);
         let (mut x, mut x0) = (step.x.shallow_clone(), step.x0.shallow_clone());
         for update in 0..self.updates {
+            if step.stopped() {
+                return Ok(x);
+            }
             if update > 0 {
                 x0 = step.denoise(&x, step.t)?;
             }

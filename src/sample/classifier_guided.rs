@@ -122,6 +122,13 @@ impl Denoiser for ClassifierGuided {
         Ok(x0.f_add(&push)?)
     }
 
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        match self.inner.starts(count, seed)? {
+            Some(_) => Err(Error::argument("model", "a bridge", "guidance by a gradient takes noise for Gaussian")),
+            None => Ok(None),
+        }
+    }
+
     fn schedule(&self) -> &Schedule {
         self.inner.schedule()
     }

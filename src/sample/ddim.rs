@@ -61,6 +61,10 @@ impl Method for Ddim {
         knob == Knob::Eta
     }
 
+    fn is_random(&self, knobs: &Knobs) -> bool {
+        knobs.eta.unwrap_or(0.0) > 0.0
+    }
+
     fn inverts(&self, knobs: &Knobs) -> bool {
         knobs.eta.unwrap_or(0.0) == 0.0
     }

@@ -40,6 +40,10 @@ impl Method for Ddpm {
     fn rule(&self, _: &Knobs) -> Box<dyn Rule> {
         Box::new(*self)
     }
+
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
 }
 
 impl Rule for Ddpm {

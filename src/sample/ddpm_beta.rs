@@ -39,6 +39,10 @@ impl Method for DdpmBeta {
     fn rule(&self, _: &Knobs) -> Box<dyn Rule> {
         Box::new(*self)
     }
+
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
 }
 
 impl Rule for DdpmBeta {

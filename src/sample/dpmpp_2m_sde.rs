@@ -45,6 +45,10 @@ impl Method for Dpmpp2mSde {
         Box::new(TwoNoisySteps::default())
     }
 
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
+
     fn spacing(&self) -> Spacing {
         Spacing::LogSnr
     }

@@ -9,7 +9,7 @@ use crate::show::{Bundle, Cloud, Figure, Grid, Part, Show};
 use tch::Tensor;
 
 /// How many samples a trajectory shows.
-const FOLLOWED: i64 = 3;
+pub(super) const FOLLOWED: i64 = 3;
 /// How many moments of each: more would not fit a notebook's column.
 const MOMENTS: usize = 10;
 

@@ -187,6 +187,10 @@ impl Denoiser for ClassifierFree {
         if self.rescale > 0.0 { self.rescaled(&x0, &with) } else { Ok(x0) }
     }
 
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        self.inner.starts(count, seed)
+    }
+
     fn schedule(&self) -> &Schedule {
         self.inner.schedule()
     }

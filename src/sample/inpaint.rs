@@ -155,6 +155,13 @@ impl Denoiser for Inpaint {
         Ok(x0.f_where_self(&self.mask.f_logical_not()?, &self.known)?.f_to_kind(kind)?)
     }
 
+    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
+        match self.inner.starts(count, seed)? {
+            Some(_) => Err(Error::argument("model", "a bridge", "inpainting takes noise for Gaussian")),
+            None => Ok(None),
+        }
+    }
+
     fn schedule(&self) -> &Schedule {
         self.inner.schedule()
     }

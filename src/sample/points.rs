@@ -11,6 +11,8 @@ use tch::Tensor;
 pub(super) const MOMENTS: usize = 5;
 /// How many ways are drawn.
 const FOLLOWED: usize = 60;
+/// How many points of a moment are drawn: as many as [`sheet`] takes.
+pub(super) const DRAWN: i64 = 600;
 
 /// x beside predicted x_0.
 pub(super) fn step(step: &SampleStep) -> Result<Figure> {
@@ -23,7 +25,8 @@ pub(super) fn step(step: &SampleStep) -> Result<Figure> {
 
 /// x_t above predicted x_0.
 pub(super) fn trajectory(frames: &[&Frame], labels: &Tensor) -> Result<Figure> {
-    let cloud = |points: &Tensor| Cloud::new(points, Some(labels), &[]);
+    let labels = labels.f_narrow(0, 0, frames[0].x.size()[0])?;
+    let cloud = |points: &Tensor| Cloud::new(points, Some(&labels), &[]);
     let mut clouds = frames.iter().map(|frame| cloud(&frame.x)).collect::<Result<Vec<_>>>()?;
     for frame in frames {
         clouds.push(cloud(&frame.x0)?);
@@ -40,10 +43,10 @@ fn scaled<'a>(mut frames: impl Iterator<Item = &'a Frame>) -> &'static str {
     if frames.any(|frame| frame.sigma > 1.0) { "; x\u{209c} over sigma where that is above 1" } else { "" }
 }
 
-/// Each sample's way: through the plane, or against time where a sample is one number.
-pub(super) fn paths(frames: &[Frame]) -> Result<Figure> {
+/// The ways of the first samples: through the plane, or against time where a sample is one number.
+pub(super) fn paths(frames: &[Frame], samples: &Tensor) -> Result<Figure> {
     let moments = frames.iter().map(|frame| coordinates(&frame.x)).collect::<Result<Vec<_>>>()?;
-    let (count, dimension) = (moments[0][0].len(), moments[0].len());
+    let (count, dimension) = (samples.size()[0] as usize, moments[0].len());
     let drawn = count.min(FOLLOWED);
     let way = |sample: usize, axis: usize| moments.iter().map(|moment| moment[axis][sample]).collect::<Vec<f64>>();
     let of = if drawn < count { format!("the first {drawn} of {count} samples") } else { format!("{count} samples") };
@@ -53,7 +56,7 @@ pub(super) fn paths(frames: &[Frame]) -> Result<Figure> {
         let ways: Vec<Vec<f64>> = (0..drawn).map(|sample| way(sample, 0)).collect();
         Chart::new("").x_label("time t, from noise (1) to data (0)").y_label("x").lines("", &times, &ways).into()
     } else {
-        let last = &moments[moments.len() - 1];
+        let last = coordinates(samples)?;
         let plane = Plane::new("").x_label("x\u{2081}").y_label("x\u{2082}").points("samples", &last[0], &last[1]);
         (0..drawn).fold(plane, |plane, sample| plane.path(&way(sample, 0), &way(sample, 1))).into()
     };

@@ -52,6 +52,10 @@ impl Method for PredictorCorrector {
         Box::new(corrector)
     }
 
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
+
     fn spacing(&self) -> Spacing {
         Spacing::Uniform
     }
@@ -70,6 +74,9 @@ impl Rule for Corrector {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
         let (mut x, mut x0) = (step.x.shallow_clone(), step.x0.shallow_clone());
         for _ in 0..self.updates {
+            if step.stopped() {
+                return Ok(x);
+            }
             let z = step.noise()?;
             let ratio = mean_norm(&z)? / mean_norm(&step.score(&x, &x0, step.t)?)?;
             // At the top of one mode the score of a lone sample is 0: there is nowhere to go.

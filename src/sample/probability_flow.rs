@@ -38,8 +38,8 @@ impl Sampler {
         Self::new(ProbabilityFlow, Steps::Moments(10))
     }
 
-    /// The error that a step of [`probability_flow`](Self::probability_flow) may make, absolute and relative, between 0 and
-    /// 1 (default 1e-5). Other samplers have no tolerance.
+    /// The error that a step of [`probability_flow`](Self::probability_flow) may make, absolute and relative, in
+    /// [1e-12, 1) (default 1e-5). Other samplers have no tolerance.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -104,6 +104,9 @@ impl Rule for Adaptive {
                 Ok(vec![angle.velocity(&y[0], &x0)?])
             };
             while let Some(accepted) = solver.step(&mut slope)? {
+                if step.stopped() {
+                    return Ok(x);
+                }
                 x = accepted.y[0].f_mul_scalar(until.scale)?;
             }
         }

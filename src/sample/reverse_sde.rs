@@ -43,6 +43,10 @@ impl Method for ReverseSde {
         Box::new(*self)
     }
 
+    fn is_random(&self, _: &Knobs) -> bool {
+        true
+    }
+
     fn spacing(&self) -> Spacing {
         Spacing::Uniform
     }

@@ -2,6 +2,7 @@
 
 use crate::denoiser::Denoiser;
 use crate::schedule::Spacing;
+use crate::show::interrupted;
 use crate::{Error, Result, Schedule};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -37,6 +38,11 @@ pub(super) trait Method: std::fmt::Debug {
     /// Why it makes no sense for a schedule, if so.
     fn check(&self, _: &Schedule) -> Result<()> {
         Ok(())
+    }
+
+    /// Whether it takes fresh noise on the way.
+    fn is_random(&self, _: &Knobs) -> bool {
+        false
     }
 
     /// Whether predicted x_0 of images is held within [-1, 1] unless the reader says otherwise.
@@ -88,7 +94,7 @@ impl Knobs {
                 "must be a finite number above 0",
                 "Sampler::annealed_langevin and Sampler::predictor_corrector have",
             ),
-            (Knob::Tolerance, "tolerance", self.tolerance, "must lie between 0 and 1", "Sampler::probability_flow has"),
+            (Knob::Tolerance, "tolerance", self.tolerance, "must lie in [1e-12, 1)", "Sampler::probability_flow has"),
         ];
         for (knob, name, value, rule, owners) in set {
             let Some(value) = value else { continue };
@@ -96,7 +102,7 @@ impl Knobs {
                 Knob::Eta => (0.0..=1.0).contains(&value),
                 Knob::Corrections => (1.0..=10_000.0).contains(&value),
                 Knob::Snr => finite(value),
-                Knob::Tolerance => value > 0.0 && value < 1.0,
+                Knob::Tolerance => (1e-12..1.0).contains(&value),
             };
             if !method.takes(knob) {
                 return Err(Error::argument(name, value, format!("{} has no {name}: {owners}", method.name())));
@@ -130,6 +136,8 @@ pub(super) struct Step<'a> {
     /// Evaluations of the denoiser in this step, that of `x0` among them.
     pub(super) evaluations: Cell<usize>,
     pub(super) draws: Cell<u64>,
+    /// Whether the rule gave up half way.
+    pub(super) cut: Cell<bool>,
 }
 
 impl Step<'_> {
@@ -153,6 +161,14 @@ impl Step<'_> {
     pub(super) fn denoise(&self, x: &Tensor, t: f64) -> Result<Tensor> {
         self.evaluations.set(self.evaluations.get() + 1);
         predict(self.denoiser, x, t, self.labels, self.clip)
+    }
+
+    /// Whether somebody asks for an end: a rule of many evaluations looks before each, and what it returns then counts for
+    /// nothing.
+    pub(super) fn stopped(&self) -> bool {
+        let stopped = interrupted();
+        self.cut.set(self.cut.get() || stopped);
+        stopped
     }
 
     /// Fresh standard normal noise of the shape of `x`.

@@ -1,6 +1,6 @@
 //! What a sampler drew.
 
-use super::figure::{Trajectory, drawn_x, samples_picture, step_figure};
+use super::figure::{FOLLOWED, Trajectory, drawn_x, samples_picture, step_figure};
 use super::points;
 use super::steps::SampleSteps;
 use crate::show::{Bundle, Figure, Live, Part, Show, interrupted};
@@ -42,6 +42,18 @@ pub(super) struct Frame {
     pub(super) x0: Tensor,
 }
 
+impl Frame {
+    /// A thousand frames of all samples would fill the memory: only as many are kept as figures draw.
+    fn new(t: f64, sigma: f64, x: &Tensor, x0: &Tensor) -> Result<Self> {
+        let drawn = x.size()[0].min(if x.dim() == 2 { points::DRAWN } else { FOLLOWED });
+        // A copy of its own: a view would keep the whole.
+        let part = |x: &Tensor| -> Result<Tensor> {
+            Ok(x.f_narrow(0, 0, drawn)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_detach_copy()?)
+        };
+        Ok(Self { t, sigma, x: part(x)?, x0: part(x0)? })
+    }
+}
+
 impl Samples {
     /// Takes all steps, keeping `frames` of them spread evenly, the first among them. An interrupt ends it at the next.
     pub(super) fn collect(mut steps: SampleSteps, frames: usize, seed: u64) -> Result<Self> {
@@ -55,20 +67,16 @@ impl Samples {
         while let Some(step) = steps.advance() {
             let step = step?;
             if kept(step.index) {
-                kept_frames.push(Frame {
-                    t: step.t,
-                    sigma: step.sigma,
-                    x: drawn_x(&step)?,
-                    x0: step.x0.shallow_clone(),
-                });
+                kept_frames.push(Frame::new(step.t, step.sigma, &drawn_x(&step)?, &step.x0)?);
             }
             // A picture that cannot be drawn costs nothing but itself.
             if began.elapsed() > LIVE_AFTER && live.due() {
                 drawn = step_figure(&step).and_then(|figure| live.update(&figure)).is_ok();
             }
             let stopped = interrupted();
+            let cut = step.cut;
             last = Some(step);
-            if stopped {
+            if stopped || cut {
                 break;
             }
         }
@@ -76,14 +84,14 @@ impl Samples {
         if drawn {
             let _ = step_figure(&last).and_then(|figure| live.finish(&figure));
         }
-        let done = last.index + 1;
+        let done = last.index + usize::from(!last.cut);
         let images = if done == total { &last.next } else { &last.x0 };
         let labels = match last.labels {
             Some(labels) => labels.f_to_device(Device::Cpu)?,
             None => Tensor::f_full([images.size()[0]], -1, (Kind::Int64, Device::Cpu))?,
         };
         if done == total {
-            kept_frames.push(Frame { t: 0.0, sigma: 0.0, x: last.next.shallow_clone(), x0: last.next.shallow_clone() });
+            kept_frames.push(Frame::new(0.0, 0.0, &last.next, &last.next)?);
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         Ok(Self { images, noise, labels, seed, frames: kept_frames, done, total })
@@ -222,7 +230,7 @@ impl Samples {
             return Err(Error::argument("samples", format!("{:?}", self.images.size()), rule));
         }
         self.check_frames()?;
-        points::paths(&self.frames)
+        points::paths(&self.frames, &self.images)
     }
 
     fn check_frames(&self) -> Result<()> {

@@ -46,6 +46,9 @@ impl Sampler {
             None => {
                 let shape: Vec<i64> = [count as i64].into_iter().chain(model.sample_shape()).collect();
                 self.check_count()?;
+                if let Some(starts) = model.starts(count, self.seed)? {
+                    return self.steps_of(model, times, starts.f_to_kind(Kind::Double)?, count);
+                }
                 let noise = normal(&mut generator(self.seed, Stream::Prior, 0), &shape, model.device())?;
                 noise.f_to_kind(Kind::Double)?.f_mul_scalar(model.schedule().prior_std(times[0]))?
             }
@@ -63,6 +66,11 @@ impl Sampler {
     ) -> Result<SampleSteps> {
         self.knobs.check(&*self.method)?;
         self.method.check(model.schedule())?;
+        if self.method.is_random(&self.knobs) && model.starts(1, self.seed)?.is_some() {
+            let rule = "this model leads from one data set to another, and fresh noise would lead off its way: take ddim \
+                        without eta, euler, heun, dpm_solver_3, dpmpp_2m, unipc or probability_flow";
+            return Err(Error::argument("sampler", format!("{self:?}"), rule));
+        }
         self.check_guidance(model.classes().is_some())?;
         let labels = match self.checked_labels(model.classes(), count)? {
             Some(labels) => Some(Tensor::f_from_slice(&labels)?.f_to_device(model.device())?),
@@ -111,7 +119,11 @@ impl Sampler {
             let rule = format!("the {name} holds {} samples: leave count out", batch.size()[0]);
             return Err(Error::argument("count", self.count.unwrap_or_default(), rule));
         }
-        Ok(batch.f_detach()?.f_to_device(model.device())?.f_to_kind(Kind::Double)?)
+        let batch = batch.f_detach()?.f_to_device(model.device())?.f_to_kind(Kind::Double)?;
+        if batch.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Err(Error::argument(name, "NaN or infinite", "all numbers are finite"));
+        }
+        Ok(batch)
     }
 
     /// From noise to 0.
@@ -343,7 +355,7 @@ mod tests {
             said(Sampler::heun(5).tolerance(0.1)),
             "tolerance = 0.1: Heun has no tolerance: Sampler::probability_flow has"
         );
-        assert_eq!(said(Sampler::probability_flow().tolerance(0.0)), "tolerance = 0: must lie between 0 and 1");
+        assert_eq!(said(Sampler::probability_flow().tolerance(0.0)), "tolerance = 0: must lie in [1e-12, 1)");
         let owners = "Sampler::annealed_langevin and Sampler::predictor_corrector have";
         assert_eq!(said(Sampler::unipc(5).snr(0.1)), format!("snr = 0.1: UniPC has no snr: {owners}"));
         assert_eq!(
@@ -376,7 +388,7 @@ mod tests {
         );
         assert_eq!(
             said(Sampler::ddim(2).spacing(Spacing::Karras { rho: -1.0 })),
-            "rho = -1: the power is a positive number"
+            "rho = -1: the power lies between 0.1 and 100"
         );
         assert_eq!(
             said(Sampler::ddpm().count(10_000_000_000)),

@@ -3,6 +3,7 @@
 use super::rule::{Noise, Rule, Step, predict};
 use crate::Result;
 use crate::denoiser::Denoiser;
+use crate::schedule::on_level;
 use crate::show::interrupted;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -43,6 +44,8 @@ pub struct SampleStep {
     pub labels: Option<Tensor>,
     /// Evaluations of the denoiser so far. (Guidance, which asks for two answers at a time, counts as one.)
     pub evaluations: usize,
+    /// Whether an interrupt ended it before its end: `next` is predicted x_0 then, and the step is to be made again.
+    pub(super) cut: bool,
 }
 
 /// The way back as an iterator of steps; [`Sampler::iter`](super::Sampler::iter) starts one.
@@ -115,23 +118,29 @@ impl SampleSteps {
             noise: &self.noise,
             evaluations: Cell::new(1),
             draws: Cell::new(0),
+            cut: Cell::new(false),
         };
-        let next = self.rule.step(&step)?;
+        let mut next = self.rule.step(&step)?;
         self.evaluations += step.evaluations.get();
+        let cut = step.cut.get();
+        if cut {
+            next = x0.shallow_clone();
+        }
         let schedule = self.denoiser.schedule();
         let step = SampleStep {
             index: self.index,
             steps: self.steps(),
             t,
-            level: t * schedule.levels() as f64 - 1.0,
+            level: on_level(t * schedule.levels() as f64) - 1.0,
             sigma: schedule.sigma(t),
-            x: std::mem::replace(&mut self.x, next.shallow_clone()),
+            x: if cut { self.x.shallow_clone() } else { std::mem::replace(&mut self.x, next.shallow_clone()) },
             x0,
             next,
             labels: self.labels.as_ref().map(Tensor::shallow_clone),
             evaluations: self.evaluations,
+            cut,
         };
-        self.index += 1;
+        self.index += usize::from(!cut);
         Ok(step)
     }
 }
@@ -141,7 +150,7 @@ impl Iterator for SampleSteps {
 
     /// None at the end, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
-        if interrupted() { None } else { self.advance() }
+        if interrupted() { None } else { self.advance().filter(|step| step.as_ref().map_or(true, |step| !step.cut)) }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -195,8 +204,9 @@ pub(super) mod tests {
         let z = z.shallow_clone();
         let noise: Noise = Rc::new(move |_, _, _| Ok(z.shallow_clone()));
         let (denoiser, evaluations, draws) = (&Silent(schedule), Cell::new(1), Cell::new(0));
+        let cut = Cell::new(false);
         let step =
-            Step { x, x0, t, s, index: 0, denoiser, labels: None, clip: false, noise: &noise, evaluations, draws };
+            Step { x, x0, t, s, index: 0, denoiser, labels: None, clip: false, noise: &noise, evaluations, draws, cut };
         rule.step(&step).unwrap()
     }
 }

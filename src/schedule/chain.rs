@@ -81,7 +81,7 @@ impl Chain {
 }
 
 /// (i + 1)/N times N may miss i + 1 by a rounding; a level's own value is meant then.
-pub(super) fn on_level(position: f64) -> f64 {
+pub(crate) fn on_level(position: f64) -> f64 {
     let nearest = position.round();
     if (position - nearest).abs() < 1e-9 { nearest } else { position }
 }

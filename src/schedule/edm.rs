@@ -2,6 +2,7 @@
 //! Generative Models".
 
 use super::exploding::{Exploding, check_sigmas};
+use super::spacing::RHOS;
 use super::{Schedule, check_levels};
 use crate::{Error, Result};
 
@@ -30,7 +31,7 @@ impl Schedule {
     /// steps of sigma; a large one comes near [`geometric`](Self::geometric).
     ///
     /// # Errors
-    /// As [`edm`](Self::edm), and unless 0 < `sigma_min` < `sigma_max` and 0 < `rho`.
+    /// As [`edm`](Self::edm), and unless 1e-9 <= `sigma_min` < `sigma_max` <= 1e9 and 0.1 <= `rho` <= 100.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::edm_between(3, 1.0, 3.0, 1.0)?;
@@ -40,8 +41,8 @@ impl Schedule {
     pub fn edm_between(levels: usize, sigma_min: f64, sigma_max: f64, rho: f64) -> Result<Self> {
         check_levels(levels)?;
         check_sigmas(sigma_min, sigma_max)?;
-        if !(rho.is_finite() && rho > 0.0) {
-            return Err(Error::argument("rho", rho, "the power is a positive number"));
+        if !RHOS.contains(&rho) {
+            return Err(Error::argument("rho", rho, "the power lies between 0.1 and 100"));
         }
         let (low, high) = (sigma_min.powf(1.0 / rho), sigma_max.powf(1.0 / rho));
         let rung = move |u: f64| (low + u * (high - low)).powf(rho);

@@ -53,11 +53,15 @@ impl<F: Fn(f64) -> f64, G: Fn(f64) -> f64> Curve for Exploding<F, G> {
 
 /// The rule for the ends of such a schedule.
 pub(super) fn check_sigmas(min: f64, max: f64) -> Result<()> {
-    if !(min.is_finite() && min > 0.0) {
-        return Err(Error::argument("sigma_min", min, "the least noise is a positive number"));
+    if !(1e-9..=1e9).contains(&min) {
+        return Err(Error::argument("sigma_min", min, "the least noise lies between 1e-9 and 1e9"));
     }
-    if !(max.is_finite() && max > min) {
-        return Err(Error::argument("sigma_max", max, format!("the most noise is a number above sigma_min = {min}")));
+    if !(max <= 1e9 && max > min) {
+        return Err(Error::argument(
+            "sigma_max",
+            max,
+            format!("the most noise lies above sigma_min = {min}, at most 1e9"),
+        ));
     }
     Ok(())
 }
@@ -69,13 +73,16 @@ mod tests {
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let said = |levels, min, max| Schedule::geometric_between(levels, min, max).unwrap_err().to_string();
-        assert_eq!(said(10, 0.0, 1.0), "sigma_min = 0: the least noise is a positive number");
-        assert_eq!(said(10, f64::NAN, 1.0), "sigma_min = NaN: the least noise is a positive number");
-        assert_eq!(said(10, 2.0, 2.0), "sigma_max = 2: the most noise is a number above sigma_min = 2");
+        assert_eq!(said(10, 0.0, 1.0), "sigma_min = 0: the least noise lies between 1e-9 and 1e9");
+        assert_eq!(said(10, f64::NAN, 1.0), "sigma_min = NaN: the least noise lies between 1e-9 and 1e9");
+        assert_eq!(said(10, 2.0, 2.0), "sigma_max = 2: the most noise lies above sigma_min = 2, at most 1e9");
         assert_eq!(said(1, 0.1, 2.0), "levels = 1: a schedule needs at least 2 levels");
         let edm = |min, max, rho| Schedule::edm_between(10, min, max, rho).unwrap_err().to_string();
-        assert_eq!(edm(0.1, 2.0, 0.0), "rho = 0: the power is a positive number");
-        assert_eq!(edm(0.1, f64::INFINITY, 7.0), "sigma_max = inf: the most noise is a number above sigma_min = 0.1");
+        assert_eq!(edm(0.1, 2.0, 0.0), "rho = 0: the power lies between 0.1 and 100");
+        assert_eq!(
+            edm(0.1, f64::INFINITY, 7.0),
+            "sigma_max = inf: the most noise lies above sigma_min = 0.1, at most 1e9"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Schedule {
     /// The [`geometric`](Self::geometric) schedule from `sigma_min` at the first level to `sigma_max` at the last.
     ///
     /// # Errors
-    /// As [`geometric`](Self::geometric), and unless 0 < `sigma_min` < `sigma_max`.
+    /// As [`geometric`](Self::geometric), and unless 1e-9 <= `sigma_min` < `sigma_max` <= 1e9.
     ///
     /// ```
     /// let schedule = noisebook::Schedule::geometric_between(3, 0.1, 10.0)?;

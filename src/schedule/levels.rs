@@ -1,6 +1,7 @@
 //! The noise levels of a batch: one time an image.
 
 use super::Schedule;
+use super::chain::on_level;
 use crate::{Error, Result};
 use tch::Tensor;
 
@@ -108,7 +109,7 @@ impl Levels {
     /// ```
     #[must_use]
     pub fn indices(&self) -> Vec<f64> {
-        self.times.iter().map(|t| t * self.count as f64 - 1.0).collect()
+        self.times.iter().map(|t| on_level(t * self.count as f64) - 1.0).collect()
     }
 
     /// alpha and sigma of each sample of `like`, of its kind, on its device: N x 1 x ... 1.

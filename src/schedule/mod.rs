@@ -28,6 +28,7 @@ mod training;
 mod vp;
 mod zero_terminal;
 
+pub(crate) use chain::on_level;
 pub use figure::Comparison;
 pub use levels::Levels;
 pub(crate) use spacing::NOISE;

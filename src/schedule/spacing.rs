@@ -1,6 +1,7 @@
 //! Which times a sampler with fewer steps than levels visits.
 
 use super::Schedule;
+use crate::show::{Bundle, Chart, Show};
 use crate::{Error, Result};
 use std::fmt;
 
@@ -43,7 +44,7 @@ impl Spacing {
     /// The times of `steps` steps: `steps` + 1 falling numbers, of which the last is 0, the data.
     ///
     /// # Errors
-    /// 0 steps or more than the schedule has levels; a rho that is not positive.
+    /// 0 steps or more than the schedule has levels; a rho outside [0.1, 100].
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -58,11 +59,16 @@ impl Spacing {
             let rule = format!("this schedule has {levels} levels: take 1 to {levels} steps");
             return Err(Error::argument("steps", steps, rule));
         }
+        if let Self::Karras { rho } = self
+            && !RHOS.contains(&rho)
+        {
+            return Err(Error::argument("rho", rho, "the power lies between 0.1 and 100"));
+        }
         let (n, count) = (levels as f64, steps as f64);
         let at = |time: &dyn Fn(f64) -> f64| -> Vec<f64> {
             (0..steps).map(|k| time(k as f64)).chain(std::iter::once(0.0)).collect()
         };
-        Ok(match self {
+        let mut times = match self {
             Self::Trailing => at(&|k| (n * (count - k) / count).round() / n),
             Self::Leading => at(&|k| (1 + (steps - 1 - k as usize) * (levels / steps)) as f64 / n),
             Self::Uniform => at(&|k| 1.0 - k / count),
@@ -75,17 +81,23 @@ impl Spacing {
                 at(&|k| if k == 0.0 { 1.0 } else { time(k as usize) })
             }
             Self::Karras { rho } => {
-                if !(rho.is_finite() && rho > 0.0) {
-                    return Err(Error::argument("rho", rho, "the power is a positive number"));
-                }
                 let root = |log_snr: f64| (-log_snr / (2.0 * rho)).exp();
                 from_noise(schedule, steps, &|last, first, k, count| {
                     -2.0 * rho * between(root(last), root(first), k, count).ln()
                 })
             }
-        })
+        };
+        // The way back from t to a level and from the level to t may miss it by a rounding.
+        let to_first = matches!(self, Self::Quadratic | Self::LogSnr | Self::Angle | Self::Karras { .. });
+        if to_first && steps > 1 {
+            times[steps - 1] = 1.0 / n;
+        }
+        Ok(times)
     }
 }
+
+/// Beyond these powers the numbers of a schedule or a grid are lost in rounding.
+pub(super) const RHOS: std::ops::RangeInclusive<f64> = 0.1..=100.0;
 
 /// From the last of `count` values to the first, both met exactly.
 fn between(last: f64, first: f64, k: usize, count: usize) -> f64 {
@@ -128,6 +140,41 @@ impl Schedule {
     }
 }
 
+impl Show for Spacing {
+    fn bundle(&self) -> Result<Bundle> {
+        let rule = match self {
+            Self::Trailing => "levels N (1 - k/steps), rounded: evenly from the last level down",
+            Self::Leading => "levels 1 + k floor(N/steps): evenly from the first level up",
+            Self::Uniform => "t = 1 - k/steps",
+            Self::LogSnr => "equal steps of ln SNR",
+            Self::Angle => "equal steps of atan(sigma/alpha)",
+            Self::Quadratic => "equal steps of the root of t",
+            Self::Karras { .. } => "equal steps of (sigma/alpha)^(1/rho)",
+        };
+        Ok(Bundle::text(format!("Steps {self}: {rule}; see chart(&schedule, steps)")))
+    }
+}
+
+impl Spacing {
+    /// The level grid as a picture: sigma/alpha where each of `steps` steps of a schedule begins.
+    ///
+    /// # Errors
+    /// As [`times`](Self::times).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// Spacing::Karras { rho: 7.0 }.chart(&Schedule::linear(1_000)?, 20)?.show()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn chart(self, schedule: &Schedule, steps: usize) -> Result<Chart> {
+        let times = self.times(schedule, steps)?;
+        let places: Vec<f64> = (0..steps).map(|k| k as f64).collect();
+        let ratios: Vec<f64> = times[..steps].iter().map(|&t| (-0.5 * schedule.log_snr(t)).exp()).collect();
+        let title = format!("{steps} steps of the {} schedule, {self}", schedule.name());
+        Ok(Chart::new(title).x_label("step").y_label("sigma/alpha").log_y().points("", &places, &ratios))
+    }
+}
+
 impl fmt::Display for Spacing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,6 +210,8 @@ mod tests {
             for spacing in ALL {
                 for steps in [1, 2, 7, 50, 999, 1_000] {
                     let times = spacing.times(&schedule, steps).unwrap();
+                    let is_level = matches!(spacing, Spacing::Uniform | Spacing::Trailing) || times[steps - 1] == 0.001;
+                    assert!(is_level || steps == 1, "{spacing} {steps}: {}", times[steps - 1]);
                     assert_eq!((times.len(), times[steps]), (steps + 1, 0.0), "{spacing}");
                     assert!(times.windows(2).all(|pair| pair[0] > pair[1]), "{spacing} {steps}: {times:?}");
                     assert!(times[0] == 1.0 || spacing == Spacing::Leading, "{spacing} {steps}: {times:?}");
@@ -211,7 +260,7 @@ mod tests {
         assert_eq!(said(Spacing::Uniform, Schedule::flow(10), 0), format!("steps = 0: {rule}"));
         assert_eq!(said(Spacing::Leading, Schedule::edm(10), 11), format!("steps = 11: {rule}"));
         let karras = |rho| said(Spacing::Karras { rho }, Schedule::edm(10), 5);
-        assert_eq!(karras(0.0), "rho = 0: the power is a positive number");
-        assert_eq!(karras(f64::NAN), "rho = NaN: the power is a positive number");
+        assert_eq!(karras(0.0), "rho = 0: the power lies between 0.1 and 100");
+        assert_eq!(karras(f64::NAN), "rho = NaN: the power lies between 0.1 and 100");
     }
 }

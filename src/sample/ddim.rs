@@ -11,7 +11,9 @@ use tch::Tensor;
 struct Ddim;
 
 impl Sampler {
-    /// Implicit sampling in `steps` steps (Song et al. 2021, eq. 12), without new noise unless [`eta`](Self::eta) says so.
+    /// Implicit sampling in `steps` steps (Song et al. 2021, eq. 12):
+    /// x_s = alpha_s x_0 + sqrt(sigma_s^2 - v) eps + sqrt(v) z, with eps = (x_t - alpha_t x_0)/sigma_t and v = eta^2 beta~
+    /// (eq. 16): without new noise unless [`eta`](Self::eta) says so.
     ///
     /// The levels are spaced evenly from the last one down ("trailing", Lin et al. 2023), so that the first step starts
     /// from what the model knows as noise; [`spacing`](Self::spacing) lays them otherwise. It is of first order: twice the

@@ -11,8 +11,10 @@ use tch::Tensor;
 struct Ddpm;
 
 impl Sampler {
-    /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2), with the posterior's variance
-    /// beta~ = beta (1 - abar')/(1 - abar): right for data that is one image, a little too narrow for others: see the
+    /// Ancestral sampling through every level of the schedule (Ho et al. 2020, algorithm 2):
+    /// x_s = c_0 x_0 + c_x x_t + sqrt(beta~) z, a draw from the posterior q(x_s | x_t, x_0) with predicted x_0
+    /// ([`Schedule::posterior`](crate::Schedule::posterior)). Its variance beta~ = beta (1 - abar')/(1 - abar) is right for data
+    /// that is one image, a little too narrow for others: see the
     /// [table](crate::sample).
     ///
     /// ```

@@ -10,7 +10,8 @@ use tch::Tensor;
 struct DdpmBeta;
 
 impl Sampler {
-    /// Ancestral sampling with variance beta (Ho et al. 2020, section 3.2): right for data of unit variance, as
+    /// Ancestral sampling with variance beta (Ho et al. 2020, section 3.2), x_s = c_0 x_0 + c_x x_t + sqrt(beta) z, with
+    /// [`ddpm`](Self::ddpm)'s mean and the variance that the chain adds from x_s to x_t: right for data of unit variance, as
     /// [`ddpm`](Self::ddpm)'s beta~ is for one image. For narrow data its bound on the likelihood is the better one, its
     /// samples are a little noisier.
     ///
@@ -51,8 +52,6 @@ impl Rule for DdpmBeta {
         if step.s == 0.0 {
             return Ok(mean);
         }
-        // sigma_t^2 (1 - SNR_t/SNR_s), free of cancellation where the levels are close.
-        let std = step.schedule().sigma(step.t) * (-(-2.0 * step.h()).exp_m1()).sqrt();
-        mix(1.0, &mean, std, &step.noise()?)
+        mix(1.0, &mean, step.schedule().transition(step.t, step.s)?.std, &step.noise()?)
     }
 }

@@ -89,13 +89,12 @@ impl Rule for Corrector {
     }
 }
 
-/// The reverse diffusion sampler: x_s = (2 - a) x_t + G^2 score + G z, with a = alpha_t/alpha_s and
-/// G^2 = sigma_t^2 (1 - SNR_t/SNR_s).
+/// The reverse diffusion sampler: x_s = (2 - a) x_t + G^2 score + G z, with the step forward
+/// x_t = a x_s + G z.
 fn predicted(step: &Step, x: &Tensor, x0: &Tensor) -> Result<Tensor> {
-    let (alpha_t, sigma_t, alpha_s, _) = step.ends();
-    let variance = -(-2.0 * step.h()).exp_m1() * sigma_t.powi(2);
-    let mean = mix(2.0 - alpha_t / alpha_s, x, variance, &step.score(x, x0, step.t)?)?;
-    mix(1.0, &mean, variance.sqrt(), &step.noise()?)
+    let forward = step.schedule().transition(step.t, step.s)?;
+    let mean = mix(2.0 - forward.scale, x, forward.std.powi(2), &step.score(x, x0, step.t)?)?;
+    mix(1.0, &mean, forward.std, &step.noise()?)
 }
 
 /// The mean over the batch of the Euclidean norms.

@@ -93,7 +93,7 @@ impl Rule for Adaptive {
         let first = 1.0 / schedule.levels() as f64;
         let to = if step.s == 0.0 { first } else { step.s };
         let mut x = step.x.shallow_clone();
-        if to != step.t {
+        if (to - step.t).abs() > 1e-12 {
             let (from, until) = (Angle::at(schedule, step.t), Angle::at(schedule, to));
             let y = x.f_div_scalar(from.scale)?;
             let tolerances = (self.tolerance, self.tolerance);

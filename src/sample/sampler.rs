@@ -167,7 +167,9 @@ impl Sampler {
         self
     }
 
-    /// The seed of all noise (default 0). The first samples do not depend on how many are drawn.
+    /// The seed of all noise (default 0). The first samples do not depend on how many are drawn, but for
+    /// [`predictor_corrector`](Self::predictor_corrector), whose step is measured over all of them, and by as little as its
+    /// tolerance for [`probability_flow`](Self::probability_flow), whose steps suit the worst of them.
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -314,7 +314,9 @@ mod tests {
         let names =
             ["ddpm", "ddpm_beta", "ddim", "euler", "ancestral", "heun", "dpm_solver_3", "dpmpp_2m", "dpmpp_2m_sde"];
         let names = names.into_iter().chain(["unipc", "probability_flow", "reverse_sde", "predictor_corrector"]);
-        for (sampler, name) in Sampler::all().into_iter().zip(names.chain(["annealed_langevin"])) {
+        let names: Vec<&str> = names.chain(["annealed_langevin"]).collect();
+        assert_eq!(Sampler::all().len(), names.len());
+        for (sampler, name) in Sampler::all().into_iter().zip(names) {
             let (steps, share) =
                 expected(name).unwrap_or((sampler.clone().count(1).iter(&model).unwrap().steps(), 1.0));
             assert_eq!(sampler.clone().count(1).iter(&model).unwrap().steps(), steps, "{name}");
@@ -345,6 +347,22 @@ mod tests {
         let made: Vec<_> = steps.by_ref().map(|step| step.unwrap()).map(|s| (s.index, s.t, s.evaluations)).collect();
         assert_eq!(made, [(0, 1.0, 1), (1, 0.7, 2), (2, 0.3, 3)]);
         assert!(steps.next().is_none());
+    }
+
+    /// Digits in the place of noise: the way back starts from them, and fresh noise is refused.
+    #[test]
+    fn a_bridge_starts_from_its_source() {
+        let digits = crate::Dataset::digits().unwrap();
+        let unet =
+            crate::UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build().unwrap();
+        let model = crate::Diffusion::new(&unet, &Schedule::flow(10).unwrap(), crate::Prediction::Flow).unwrap();
+        let bridge = model.source(&digits);
+        let starts = Sampler::euler(2).count(5).seed(1).sample(&bridge).unwrap().noise();
+        assert_eq!(starts, bridge.starts(5, 1).unwrap().unwrap().to_kind(Kind::Double));
+        let refused = Sampler::ddpm().sample(&bridge).unwrap_err().to_string();
+        let rule = "sampler = DDPM, a step for each level: this model leads from one data set to another, and fresh noise would lead";
+        assert!(refused.starts_with(rule), "{refused}");
+        assert!(Sampler::ddim(2).eta(0.5).sample(&bridge).is_err());
     }
 
     #[test]

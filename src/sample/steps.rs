@@ -4,7 +4,7 @@ use super::rule::{Noise, Rule, Step, predict};
 use crate::Result;
 use crate::denoiser::Denoiser;
 use crate::schedule::on_level;
-use crate::show::interrupted;
+use crate::show::{Bundle, Show, interrupted};
 use std::cell::Cell;
 use std::rc::Rc;
 use tch::{Tensor, no_grad_guard};
@@ -165,6 +165,12 @@ impl std::fmt::Debug for SampleSteps {
     }
 }
 
+impl Show for SampleSteps {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::text(format!("{self:?}")))
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -190,6 +196,40 @@ pub(super) mod tests {
         fn device(&self) -> Device {
             Device::Cpu
         }
+    }
+
+    /// A rule that an interrupt cuts short the first time.
+    struct Cut(bool);
+
+    impl Rule for Cut {
+        fn step(&mut self, step: &Step) -> Result<Tensor> {
+            step.cut.set(self.0);
+            self.0 = false;
+            Ok(step.x + 1.0)
+        }
+    }
+
+    /// It is made again, and what it said counts for nothing.
+    #[test]
+    fn a_step_that_was_cut_short_is_made_again() {
+        let model = crate::Gaussian::isotropic(0.0, 1.0, [2], &Schedule::linear(10).unwrap()).unwrap();
+        let mut steps = crate::Sampler::ddim(2).count(1).iter(&model).unwrap();
+        steps.rule = Box::new(Cut(true));
+        let start = steps.x.shallow_clone();
+        let cut = steps.advance().unwrap().unwrap();
+        assert_eq!((cut.next.shallow_clone(), cut.cut, steps.index), (cut.x0, true, 0));
+        let whole: Vec<SampleStep> = steps.map(Result::unwrap).collect();
+        assert_eq!((whole.len(), whole[0].index, &whole[0].x), (2, 0, &start));
+        assert_eq!(whole[0].next, start + 1.0);
+    }
+
+    /// A level that rounding misses, 6.000000000000001, is that level.
+    #[test]
+    fn levels_are_whole() {
+        let model = crate::Gaussian::isotropic(0.0, 1.0, [2], &Schedule::linear(100).unwrap()).unwrap();
+        let steps = crate::Sampler::ddpm().count(1).iter(&model).unwrap();
+        let levels: Vec<f64> = steps.map(|step| step.unwrap().level).collect();
+        assert_eq!(levels, (0..100).rev().map(f64::from).collect::<Vec<f64>>());
     }
 
     /// One step of a rule that asks the denoiser no more than once, with noise z.

@@ -15,7 +15,9 @@ impl Sampler {
     /// predicted x_0, B(h) = e^h - 1, order 2).
     ///
     /// Its prediction is [`dpmpp_2m`](Self::dpmpp_2m)'s. Once the denoiser has been asked at the new level, its answer first
-    /// corrects the step that led there, at no further cost: so it is of third order. The first step and the last, to the
+    /// corrects the step that led there: x_t = sigma_t/sigma_r x_r + alpha_t (1 - e^-h) (x_0 + c_1 D_1 + c_2 D_2), from the step's
+    /// start r with its x_0, where D_1 and D_2 are what x_0 differed by one step earlier and differs by now, and the c solve
+    /// for a polynomial through all three. That costs nothing more, and makes it of third order. The first step and the last, to the
     /// data, are of lower order.
     ///
     /// ```

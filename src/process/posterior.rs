@@ -148,6 +148,6 @@ mod tests {
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let error = Schedule::cosine(10).unwrap().posterior(0.2, 0.4).unwrap_err().to_string();
-        assert_eq!(error, "s = 0.4: s comes before t = 0.2: from 0 (data) up to there");
+        assert_eq!(error, "s = 0.4: the later time comes first, and s lies below t = 0.2, from 0 (data)");
     }
 }

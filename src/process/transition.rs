@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(said(0.0, 0.0), format!("t = 0: {rule}"));
         assert_eq!(said(f64::NAN, 0.0), format!("t = NaN: {rule}"));
         assert_eq!(said(1.5, 0.0), format!("t = 1.5: {rule}"));
-        assert_eq!(said(0.5, 0.5), "s = 0.5: s comes before t = 0.5: from 0 (data) up to there");
-        assert_eq!(said(0.5, -0.1), "s = -0.1: s comes before t = 0.5: from 0 (data) up to there");
+        assert_eq!(said(0.5, 0.5), "s = 0.5: the later time comes first, and s lies below t = 0.5, from 0 (data)");
+        assert_eq!(said(0.5, -0.1), "s = -0.1: the later time comes first, and s lies below t = 0.5, from 0 (data)");
     }
 }

@@ -35,6 +35,10 @@ impl Method for Ancestral {
         "Euler ancestral"
     }
 
+    fn constructor(&self) -> &'static str {
+        "ancestral"
+    }
+
     fn about(&self) -> &'static str {
         "a straight line below the next level, and fresh noise up to it; k-diffusion, sample_euler_ancestral"
     }

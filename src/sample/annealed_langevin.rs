@@ -51,9 +51,8 @@ impl Sampler {
     /// let sampler = Sampler::annealed_langevin(10).corrections(100); // as Song & Ermon 2019 have it
     /// ```
     #[must_use]
-    pub fn corrections(mut self, count: usize) -> Self {
-        self.knobs.corrections = Some(count);
-        self
+    pub fn corrections(&self, count: usize) -> Self {
+        Self { knobs: Knobs { corrections: Some(count), ..self.knobs }, ..self.clone() }
     }
 
     /// The size r of a Langevin update, as a part of the noise: larger ones forget faster and are less exact (default
@@ -65,15 +64,18 @@ impl Sampler {
     /// let careful = Sampler::annealed_langevin(10).corrections(400).snr(0.1);
     /// ```
     #[must_use]
-    pub fn snr(mut self, ratio: f64) -> Self {
-        self.knobs.snr = Some(ratio);
-        self
+    pub fn snr(&self, ratio: f64) -> Self {
+        Self { knobs: Knobs { snr: Some(ratio), ..self.knobs }, ..self.clone() }
     }
 }
 
 impl Method for AnnealedLangevin {
     fn name(&self) -> &'static str {
         "annealed Langevin"
+    }
+
+    fn constructor(&self) -> &'static str {
+        "annealed_langevin"
     }
 
     fn about(&self) -> &'static str {

@@ -39,15 +39,18 @@ impl Sampler {
     /// let sampler = Sampler::ddim(50).eta(1.0); // as much noise as DDPM, in 50 steps
     /// ```
     #[must_use]
-    pub fn eta(mut self, eta: f64) -> Self {
-        self.knobs.eta = Some(eta);
-        self
+    pub fn eta(&self, eta: f64) -> Self {
+        Self { knobs: Knobs { eta: Some(eta), ..self.knobs }, ..self.clone() }
     }
 }
 
 impl Method for Ddim {
     fn name(&self) -> &'static str {
         "DDIM"
+    }
+
+    fn constructor(&self) -> &'static str {
+        "ddim"
     }
 
     fn about(&self) -> &'static str {

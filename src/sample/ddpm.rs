@@ -35,6 +35,10 @@ impl Method for Ddpm {
         "DDPM"
     }
 
+    fn constructor(&self) -> &'static str {
+        "ddpm"
+    }
+
     fn about(&self) -> &'static str {
         "x\u{209b} ~ q(x\u{209b} | x\u{209c}, x\u{2080}), variance \u{3b2}\u{303}; Ho et al. 2020, algorithm 2"
     }

@@ -33,6 +33,10 @@ impl Method for DdpmBeta {
         "DDPM (beta)"
     }
 
+    fn constructor(&self) -> &'static str {
+        "ddpm_beta"
+    }
+
     fn about(&self) -> &'static str {
         "DDPM's mean, variance \u{3b2}; Ho et al. 2020, section 3.2"
     }

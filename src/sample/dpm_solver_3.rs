@@ -40,6 +40,10 @@ impl Method for DpmSolver3 {
         "DPM-Solver-3"
     }
 
+    fn constructor(&self) -> &'static str {
+        "dpm_solver_3"
+    }
+
     fn about(&self) -> &'static str {
         "exact in x, third order in \u{3b5}, three evaluations a step; Lu et al. 2022, algorithm 2"
     }

@@ -35,6 +35,10 @@ impl Method for Dpmpp2m {
         "DPM-Solver++(2M)"
     }
 
+    fn constructor(&self) -> &'static str {
+        "dpmpp_2m"
+    }
+
     fn about(&self) -> &'static str {
         "exact in x, x\u{2080} in a straight line through two steps; Lu et al. 2022, DPM-Solver++, algorithm 2"
     }

@@ -37,6 +37,10 @@ impl Method for Dpmpp2mSde {
         "DPM-Solver++(2M) SDE"
     }
 
+    fn constructor(&self) -> &'static str {
+        "dpmpp_2m_sde"
+    }
+
     fn about(&self) -> &'static str {
         "DPM-Solver++(2M) that forgets noise and takes fresh one; Lu et al. 2022, DPM-Solver++"
     }

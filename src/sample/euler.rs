@@ -35,6 +35,10 @@ impl Method for Euler {
         "Euler"
     }
 
+    fn constructor(&self) -> &'static str {
+        "euler"
+    }
+
     fn about(&self) -> &'static str {
         "d(x/\u{3b1}) = \u{3b5} d(\u{3c3}/\u{3b1}), a straight line a step; Karras et al. 2022, algorithm 1"
     }

@@ -5,7 +5,7 @@ use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
 use crate::labels::caption;
-use crate::show::{Bundle, Cloud, Figure, Grid, Part, Show};
+use crate::show::{Bundle, Cloud, Figure, Grid, Part, Show, grouped};
 use tch::Tensor;
 
 /// How many samples a trajectory shows.
@@ -27,6 +27,11 @@ pub(super) fn drawn_x(step: &SampleStep) -> Result<Tensor> {
     Ok(step.x.f_div_scalar(step.sigma.max(1.0))?)
 }
 
+/// The last step leads to what the model takes x_t for.
+pub(super) fn x0_title(step: &SampleStep) -> &'static str {
+    if step.index + 1 == step.steps { "predicted x\u{2080}: the samples" } else { "predicted x\u{2080}" }
+}
+
 /// x beside predicted x_0.
 pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
     if step.x.dim() == 2 {
@@ -37,8 +42,8 @@ pub(super) fn step_figure(step: &SampleStep) -> Result<Figure> {
         Ok(Grid::new(&images.f_narrow(0, 0, few)?)?.columns(4).title(title))
     };
     let x = part(&drawn_x(step)?, format!("x\u{209c} at t = {:.3}, sigma = {:.3}", step.t, step.sigma))?;
-    let x0 = part(&step.x0, "predicted x\u{2080}".into())?;
-    let title = format!("Reverse step {} of {}", step.index + 1, step.steps);
+    let x0 = part(&step.x0, x0_title(step).into())?;
+    let title = format!("Reverse step {} of {}", grouped(step.index + 1), grouped(step.steps));
     Ok(Figure::row([x, x0]).title(title))
 }
 

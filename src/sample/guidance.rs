@@ -66,9 +66,8 @@ impl ClassifierFree {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn scale(mut self, scale: f64) -> Self {
-        self.scale = scale;
-        self
+    pub fn scale(&self, scale: f64) -> Self {
+        Self { scale, ..self.clone() }
     }
 
     /// How much of the contrast that guidance adds is taken back, phi in [0, 1] (default 0): x_0 becomes
@@ -84,9 +83,8 @@ impl ClassifierFree {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn rescale(mut self, phi: f64) -> Self {
-        self.rescale = phi;
-        self
+    pub fn rescale(&self, phi: f64) -> Self {
+        Self { rescale: phi, ..self.clone() }
     }
 
     /// Guides only at times from `low` to `high` (default: at all); elsewhere the model is plain conditional. With much noise
@@ -101,9 +99,8 @@ impl ClassifierFree {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn interval(mut self, low: f64, high: f64) -> Self {
-        self.interval = Some((low, high));
-        self
+    pub fn interval(&self, low: f64, high: f64) -> Self {
+        Self { interval: Some((low, high)), ..self.clone() }
     }
 
     /// Guides away from this class, where without it the way is away from no label: x_0(negative) + w (x_0(label) -
@@ -118,9 +115,8 @@ impl ClassifierFree {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn negative_label(mut self, label: i64) -> Self {
-        self.negative = Some(label);
-        self
+    pub fn negative_label(&self, label: i64) -> Self {
+        Self { negative: Some(label), ..self.clone() }
     }
 
     fn check(&self) -> Result<()> {
@@ -173,7 +169,14 @@ impl Denoiser for ClassifierFree {
         let labels = match (labels, self.negative) {
             (Some(labels), _) => labels.shallow_clone(),
             (None, Some(_)) => none()?,
-            (None, None) => return self.inner.denoise(xt, t, None),
+            (None, None) if self.scale == 1.0 => return self.inner.denoise(xt, t, None),
+            (None, None) => {
+                let rule = match self.inner.classes() {
+                    Some(classes) => format!("guidance needs labels: add .labels(0..{classes}) to the sampler"),
+                    None => "guidance needs labels, and this model was built without classes".into(),
+                };
+                return Err(Error::argument("scale", self.scale, rule));
+            }
         };
         if !self.guides_at(t) {
             return self.inner.denoise(xt, t, Some(&labels));

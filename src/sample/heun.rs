@@ -38,6 +38,10 @@ impl Method for Heun {
         "Heun"
     }
 
+    fn constructor(&self) -> &'static str {
+        "heun"
+    }
+
     fn about(&self) -> &'static str {
         "d(x/\u{3b1}) = \u{3b5} d(\u{3c3}/\u{3b1}), with the mean of the slopes at both ends; Karras et al. 2022, algorithm 1"
     }

@@ -93,9 +93,8 @@ impl Inpaint {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn iterations(mut self, iterations: usize) -> Self {
-        self.iterations = iterations;
-        self
+    pub fn iterations(&self, iterations: usize) -> Self {
+        Self { iterations, ..self.clone() }
     }
 
     /// C H^T (H C H^T + `least`)^-1 `residual`: N x the shape, from a residual that is 0 where nothing is known.

@@ -1,10 +1,10 @@
 //! What sampling points looks like.
 
-use super::figure::drawn_x;
+use super::figure::{drawn_x, x0_title};
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
-use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, sheet};
+use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, grouped, sheet};
 use tch::Tensor;
 
 /// How many moments of the way are shown side by side.
@@ -17,9 +17,8 @@ pub(super) const DRAWN: i64 = 600;
 /// x beside predicted x_0.
 pub(super) fn step(step: &SampleStep) -> Result<Figure> {
     let cloud = |points: &Tensor| Cloud::new(points, step.labels.as_ref(), &[]);
-    let captions =
-        [format!("x\u{209c} at t = {:.3}, sigma = {:.3}", step.t, step.sigma), "predicted x\u{2080}".to_string()];
-    let title = format!("Reverse step {} of {}", step.index + 1, step.steps);
+    let captions = [format!("x\u{209c} at t = {:.3}, sigma = {:.3}", step.t, step.sigma), x0_title(step).to_string()];
+    let title = format!("Reverse step {} of {}", grouped(step.index + 1), grouped(step.steps));
     Ok(sheet(&[cloud(&drawn_x(step)?)?, cloud(&step.x0)?], &captions, 2, &title))
 }
 
@@ -49,12 +48,16 @@ pub(super) fn paths(frames: &[Frame], samples: &Tensor) -> Result<Figure> {
     let (count, dimension) = (samples.size()[0] as usize, moments[0].len());
     let drawn = count.min(FOLLOWED);
     let way = |sample: usize, axis: usize| moments.iter().map(|moment| moment[axis][sample]).collect::<Vec<f64>>();
-    let of = if drawn < count { format!("the first {drawn} of {count} samples") } else { format!("{count} samples") };
+    let of = if drawn < count {
+        format!("the first {drawn} of {} samples", grouped(count))
+    } else {
+        format!("{count} samples")
+    };
     let title = format!("From noise to data: the ways of {of}{}", scaled(frames.iter()));
     let part: Part = if dimension == 1 {
         let times: Vec<f64> = frames.iter().map(|frame| frame.t).collect();
         let ways: Vec<Vec<f64>> = (0..drawn).map(|sample| way(sample, 0)).collect();
-        Chart::new("").x_label("time t, from noise (1) to data (0)").y_label("x").lines("", &times, &ways).into()
+        Chart::new("").x_label("time t: 0 is data, 1 is noise").y_label("x").lines("", &times, &ways).into()
     } else {
         let last = coordinates(samples)?;
         let plane = Plane::new("").x_label("x\u{2081}").y_label("x\u{2082}").points("samples", &last[0], &last[1]);

@@ -43,6 +43,10 @@ impl Method for PredictorCorrector {
         "predictor-corrector"
     }
 
+    fn constructor(&self) -> &'static str {
+        "predictor_corrector"
+    }
+
     fn about(&self) -> &'static str {
         "Langevin dynamics at a level, then a step of the reverse diffusion; Song et al. 2021, algorithms 2 to 5"
     }

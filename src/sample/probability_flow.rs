@@ -46,15 +46,18 @@ impl Sampler {
     /// let sampler = Sampler::probability_flow().tolerance(1e-3); // fewer evaluations, less exact
     /// ```
     #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.knobs.tolerance = Some(tolerance);
-        self
+    pub fn tolerance(&self, tolerance: f64) -> Self {
+        Self { knobs: Knobs { tolerance: Some(tolerance), ..self.knobs }, ..self.clone() }
     }
 }
 
 impl Method for ProbabilityFlow {
     fn name(&self) -> &'static str {
         "probability flow"
+    }
+
+    fn constructor(&self) -> &'static str {
+        "probability_flow"
     }
 
     fn about(&self) -> &'static str {

@@ -35,6 +35,10 @@ impl Method for ReverseSde {
         "reverse SDE"
     }
 
+    fn constructor(&self) -> &'static str {
+        "reverse_sde"
+    }
+
     fn about(&self) -> &'static str {
         "dx = (f x - g\u{b2} score) dt + g dw, by Euler and Maruyama; Song et al. 2021, eq. 6"
     }

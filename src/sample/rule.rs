@@ -19,6 +19,9 @@ pub(super) trait Method: std::fmt::Debug {
     /// As it is called in figures and errors.
     fn name(&self) -> &'static str;
 
+    /// The name of its constructor.
+    fn constructor(&self) -> &'static str;
+
     /// Its equation and paper, in one line each.
     fn about(&self) -> &'static str;
 

@@ -3,7 +3,7 @@
 use super::rule::{Knobs, Method};
 use crate::Result;
 use crate::schedule::Spacing;
-use crate::show::{Bundle, Show};
+use crate::show::{Bundle, Show, Table};
 use std::rc::Rc;
 use tch::Tensor;
 
@@ -107,9 +107,8 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn spacing(mut self, spacing: Spacing) -> Self {
-        self.spacing = Some(spacing);
-        self
+    pub fn spacing(&self, spacing: Spacing) -> Self {
+        Self { spacing: Some(spacing), ..self.clone() }
     }
 
     /// How many samples to draw (default: as many as labels, else 16). Labels repeat in turn to fill it.
@@ -119,9 +118,8 @@ impl Sampler {
     /// let sampler = Sampler::ddim(50).labels([3, 8]).count(20); // ten threes and ten eights, in turn
     /// ```
     #[must_use]
-    pub fn count(mut self, count: usize) -> Self {
-        self.count = Some(count);
-        self
+    pub fn count(&self, count: usize) -> Self {
+        Self { count: Some(count), ..self.clone() }
     }
 
     /// The classes to draw, in turn: `0..10`, or `[7; 20]`.
@@ -131,9 +129,8 @@ impl Sampler {
     /// let sampler = Sampler::ddim(50).labels([7; 20]); // twenty sevens
     /// ```
     #[must_use]
-    pub fn labels(mut self, labels: impl IntoIterator<Item = impl Into<i64>>) -> Self {
-        self.labels = Some(labels.into_iter().map(Into::into).collect());
-        self
+    pub fn labels(&self, labels: impl IntoIterator<Item = impl Into<i64>>) -> Self {
+        Self { labels: Some(labels.into_iter().map(Into::into).collect()), ..self.clone() }
     }
 
     /// Classifier-free guidance: x_0 = x_0(no label) + w (x_0(label) - x_0(no label)). 1 (default) is plain conditional,
@@ -144,9 +141,8 @@ impl Sampler {
     /// let sampler = Sampler::ddim(50).labels(0..10).guidance_scale(2.0); // twice as far from "any digit"
     /// ```
     #[must_use]
-    pub fn guidance_scale(mut self, scale: f64) -> Self {
-        self.guidance_scale = scale;
-        self
+    pub fn guidance_scale(&self, scale: f64) -> Self {
+        Self { guidance_scale: scale, ..self.clone() }
     }
 
     /// Whether predicted x_0 is held within [-1, 1], where pixels live (default: true for images, as in Ho et al. 2020's
@@ -162,9 +158,8 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn clip(mut self, clip: bool) -> Self {
-        self.clip = Some(clip);
-        self
+    pub fn clip(&self, clip: bool) -> Self {
+        Self { clip: Some(clip), ..self.clone() }
     }
 
     /// The seed of all noise (default 0). The first samples do not depend on how many are drawn, but for
@@ -180,9 +175,8 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
+    pub fn seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
     }
 
     /// How many frames of the trajectory [`sample`](Self::sample) keeps besides the last, the samples (default 16).
@@ -196,9 +190,8 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn frames(mut self, frames: usize) -> Self {
-        self.frames = frames;
-        self
+    pub fn frames(&self, frames: usize) -> Self {
+        Self { frames, ..self.clone() }
     }
 
     /// The noise to start from, N x the shape of a sample (or that of one sample), instead of a fresh draw: as
@@ -214,9 +207,26 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn start_from(mut self, noise: &Tensor) -> Self {
-        self.start = Some(Rc::new(noise.shallow_clone()));
-        self
+    pub fn start_from(&self, noise: &Tensor) -> Self {
+        Self { start: Some(Rc::new(noise.shallow_clone())), ..self.clone() }
+    }
+}
+
+impl std::fmt::Display for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Show for Vec<Sampler> {
+    fn bundle(&self) -> Result<Bundle> {
+        let table = Table::new(["made by", "sampler", "how"]).title(format!("{} samplers", self.len()));
+        let made = |sampler: &Sampler| match sampler.steps {
+            Steps::Count(steps) => format!("Sampler::{}({steps})", sampler.method.constructor()),
+            Steps::EveryLevel | Steps::Moments(_) => format!("Sampler::{}()", sampler.method.constructor()),
+        };
+        let row = |table: Table, one: &Sampler| table.row([&made(one), &one.to_string(), one.method.about()]);
+        self.iter().fold(table, row).bundle()
     }
 }
 

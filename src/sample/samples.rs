@@ -3,7 +3,7 @@
 use super::figure::{FOLLOWED, Trajectory, drawn_x, samples_picture, step_figure};
 use super::points;
 use super::steps::SampleSteps;
-use crate::show::{Bundle, Figure, Live, Part, Show, interrupted};
+use crate::show::{Bundle, Figure, Live, Part, Show, grouped, interrupted};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -249,7 +249,7 @@ impl Show for Samples {
         } else {
             String::new()
         };
-        let title = format!("{} samples, seed {}{early}", self.len(), self.seed);
+        let title = format!("{} samples, seed {}{early}", grouped(self.len()), self.seed);
         match samples_picture(&self.images, &self.labels, title)? {
             Part::Grid(grid) => grid.bundle(),
             part => Figure::column([part]).bundle(),

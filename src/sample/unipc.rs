@@ -39,6 +39,10 @@ impl Method for UniPc {
         "UniPC"
     }
 
+    fn constructor(&self) -> &'static str {
+        "unipc"
+    }
+
     fn about(&self) -> &'static str {
         "DPM-Solver++(2M), each step corrected by the next prediction of x\u{2080}; Zhao et al. 2023, algorithms 5 and 6"
     }

@@ -65,11 +65,16 @@ impl Axis {
 
     /// An axis from place to place with at most about `most` ticks.
     pub(super) fn new(scale: Scale, low: f64, high: f64, most: usize) -> Self {
-        let values = match scale {
-            Scale::Linear => linear_ticks(low, high, most),
-            Scale::Log => log_ticks(low, high, most),
+        let ticks = |most| -> Vec<(f64, String)> {
+            let values = match scale {
+                Scale::Linear => linear_ticks(low, high, most),
+                Scale::Log => log_ticks(low, high, most),
+            };
+            values.into_iter().filter(|(place, _)| (low..=high).contains(place)).collect()
         };
-        let (ticks, names) = values.into_iter().filter(|(place, _)| (low..=high).contains(place)).unzip();
+        // One tick alone gives no scale: then a few more, closer together.
+        let values = (most..most + 3).map(ticks).find(|ticks| ticks.len() > 1).unwrap_or_else(|| ticks(most));
+        let (ticks, names) = values.into_iter().unzip();
         Self { low, high, ticks, names }
     }
 }

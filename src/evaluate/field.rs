@@ -42,6 +42,7 @@ pub struct ScoreField {
 #[derive(Clone, Debug)]
 pub struct FieldComparison {
     pub(super) fields: [ScoreField; 2],
+    pub(super) titles: [String; 2],
 }
 
 impl ScoreField {
@@ -141,7 +142,7 @@ impl ScoreField {
         }
         let b = Self::of(b, t)?;
         let a = Self { here: Rc::clone(&b.here), ..Self::with(Rc::new(a.clone()), t)? };
-        Ok(FieldComparison { fields: [a, b] })
+        Ok(FieldComparison { fields: [a, b], titles: ["the first".into(), "the second".into()] })
     }
 }
 
@@ -161,7 +162,21 @@ impl FieldComparison {
     /// ```
     pub fn at(&self, points: &Tensor) -> Result<Self> {
         let [a, b] = &self.fields;
-        Ok(Self { fields: [a.at(points)?, b.at(points)?] })
+        Ok(Self { fields: [a.at(points)?, b.at(points)?], titles: self.titles.clone() })
+    }
+
+    /// What stands above the two (default "the first" and "the second").
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let schedule = Schedule::cosine(100)?;
+    /// # let narrow = Gaussian::isotropic(0.0, 0.5, [2], &schedule)?;
+    /// let fields = ScoreField::compare(&narrow, &narrow, 0.5)?.titles("learned", "true");
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn titles(&self, first: &str, second: &str) -> Self {
+        Self { titles: [first.into(), second.into()], ..self.clone() }
     }
 
     /// The mean angle between the two scores in degrees, at the noised samples: so weighted by where the data is.

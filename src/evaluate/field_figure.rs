@@ -38,6 +38,14 @@ impl Show for ScoreField {
     }
 }
 
+/// The least of a few round angles that holds nine of ten.
+fn scale(angles: &[f64]) -> f64 {
+    let mut finite: Vec<f64> = angles.iter().copied().filter(|angle| angle.is_finite()).collect();
+    finite.sort_by(f64::total_cmp);
+    let most = finite.get(finite.len() * 9 / 10).copied().unwrap_or(90.0);
+    [5.0, 15.0, 45.0, 90.0].into_iter().find(|&round| most <= round).unwrap_or(180.0)
+}
+
 impl Show for FieldComparison {
     fn bundle(&self) -> Result<Bundle> {
         let [a, b] = &self.fields;
@@ -47,12 +55,12 @@ impl Show for FieldComparison {
         let angles = self.angles(&grid.points()?)?;
         let map = Plane::new("the angle between them")
             .heat("degrees", grid.columns, grid.rows, &angles, grid.x, grid.y)
-            .heat_range(0.0, 90.0);
+            .heat_range(0.0, scale(&angles));
         let shape = (grid.y.1 - grid.y.0) / (grid.x.1 - grid.x.0);
         let height = (10.0 + 210.0 * shape.clamp(0.45, 1.5)) as u32;
         let part = |plane: Plane, title: &str| plane.title(title).longest_arrow(longest).bare().size(220, height);
         let mean = self.mean_angle()?;
-        let row = [part(first, "the first"), part(second, "the second"), map.bare().size(285, height)];
+        let row = [part(first, &self.titles[0]), part(second, &self.titles[1]), map.bare().size(285, height)];
         let title = format!("Two scores at t = {}: the mean angle is {mean:.1}\u{b0} where noised samples lie", b.t);
         Figure::row(row).title(title).bundle()
     }

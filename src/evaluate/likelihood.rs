@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn labels_and_batches() {
         let schedule = Schedule::linear(100).unwrap().zero_terminal_snr().unwrap();
-        let model = mixture(&schedule).classes();
+        let model = mixture(&schedule).class_per_component();
         let x = column(&[0.4; 600]);
         let labels = Tensor::cat(
             &[Tensor::zeros([300], (Kind::Int64, Device::Cpu)), Tensor::ones([300], (Kind::Int64, Device::Cpu))],

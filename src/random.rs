@@ -4,7 +4,7 @@
 //! training run draws the same numbers whether or not the 699 before it ran, and nothing of a generator is ever saved.
 //! libtorch's global generator is never touched.
 
-use crate::Result;
+use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
@@ -29,6 +29,20 @@ pub(crate) enum Stream {
     Evaluation = 14,
     Flip = 20,
     Crop = 21,
+}
+
+/// Nobody draws more at once: what is more was mistyped.
+const MOST: usize = 10_000_000;
+
+/// That so many are drawn: at least 1, and no more than memory holds.
+pub(crate) fn check_count(name: &str, count: usize) -> Result<()> {
+    if count == 0 {
+        return Err(Error::argument(name, count, "draw at least 1"));
+    }
+    if count > MOST {
+        return Err(Error::argument(name, count, "draw at most 10,000,000"));
+    }
+    Ok(())
 }
 
 /// The generator of one stream's `step`-th draw.
@@ -103,6 +117,14 @@ mod tests {
         for (p, expected, bound) in [(1.0, 0.0, 0.0064), (2.0, 1.0, 0.009), (3.0, 0.0, 0.025), (4.0, 3.0, 0.062)] {
             assert!((moment(p) - expected).abs() < bound, "moment {p}: {}", moment(p));
         }
+    }
+
+    #[test]
+    fn counts_have_an_end() {
+        let said = |count| check_count("count", count).unwrap_err().to_string();
+        assert!(check_count("count", 1).is_ok() && check_count("count", 10_000_000).is_ok());
+        assert_eq!(said(0), "count = 0: draw at least 1");
+        assert_eq!(said(10_000_001), "count = 10000001: draw at most 10,000,000");
     }
 
     #[test]

@@ -95,6 +95,8 @@ mod tests {
         assert!(largest(said - expected) < 1e-6);
         let error = ideal.denoise(&x, 1.0, Some(&Tensor::from_slice(&[2i64, 0, 0]))).unwrap_err().to_string();
         assert_eq!(error, "label = 2: no sample of the data bears it");
+        let most = ideal.sample(usize::MAX, 0).unwrap_err().to_string();
+        assert_eq!(most, format!("count = {}: draw at most 10,000,000", usize::MAX));
     }
 
     #[test]

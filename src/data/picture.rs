@@ -136,6 +136,6 @@ mod tests {
         let missing = Dataset::picture("no/such.png", 9).unwrap_err().to_string();
         assert_eq!(missing, "path = no/such.png: cannot be read: No such file or directory (os error 2)");
         let dark = File::png("black.png", 1, 1, &[[0, 255]]);
-        assert_eq!(Dataset::picture(&dark.0, 0).unwrap_err().to_string(), "count = 0: draw at least 1 point");
+        assert_eq!(Dataset::picture(&dark.0, 0).unwrap_err().to_string(), "count = 0: draw at least 1");
     }
 }

@@ -3,7 +3,7 @@
 use super::Dataset;
 use super::picture::Darkness;
 use super::plane;
-use crate::random::{Stream, generator};
+use crate::random::{Stream, check_count, generator};
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -28,9 +28,7 @@ pub(super) type Draw = (f64, f64, i64);
 impl Recipe {
     /// `count` points, one after another: the first do not depend on how many follow.
     pub(super) fn draw(&self, count: usize, seed: u64) -> Result<Dataset> {
-        if count == 0 {
-            return Err(Error::argument("count", count, "draw at least 1 point"));
-        }
+        check_count("count", count)?;
         let noise = self.noise();
         if !(noise.is_finite() && noise >= 0.0) {
             return Err(Error::argument("noise", noise, "a deviation is at least 0"));
@@ -142,7 +140,11 @@ mod tests {
 
     #[test]
     fn refusals_name_argument_value_and_rule() {
-        assert_eq!(Dataset::moons(0, 0.1).unwrap_err().to_string(), "count = 0: draw at least 1 point");
+        assert_eq!(Dataset::moons(0, 0.1).unwrap_err().to_string(), "count = 0: draw at least 1");
+        for count in [usize::MAX, 1 << 40] {
+            let said = Dataset::moons(count, 0.1).unwrap_err().to_string();
+            assert_eq!(said, format!("count = {count}: draw at most 10,000,000"));
+        }
         for (noise, shown) in [(-0.1, "-0.1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
             let said = Dataset::circles(9, noise).unwrap_err().to_string();
             assert_eq!(said, format!("noise = {shown}: a deviation is at least 0"));

@@ -17,6 +17,8 @@ pub(super) struct Components {
     centre: Tensor,
     /// K x D.
     means: Tensor,
+    /// |mu_k|^2 from the centre.
+    squares: Tensor,
     log_weights: Tensor,
     variances: Tensor,
     /// Which label picks a component, where there are classes.
@@ -31,8 +33,10 @@ impl Components {
         let double = |x: &Tensor| x.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_detach();
         let flat = double(means)?.f_flatten(1, -1)?;
         let centre = flat.f_mean_dim(&[0i64][..], false, Kind::Double)?;
+        let near = flat.f_sub(&centre)?;
         Ok(Self {
-            means: flat.f_sub(&centre)?,
+            squares: square(&near)?,
+            means: near,
             centre,
             log_weights: double(weights)?.f_log()?,
             variances: double(stds)?.f_square()?,
@@ -55,6 +59,7 @@ impl Components {
         Self {
             centre: self.centre.shallow_clone(),
             means: self.means.shallow_clone(),
+            squares: self.squares.shallow_clone(),
             log_weights: self.log_weights.shallow_clone(),
             variances: self.variances.shallow_clone(),
             labels: Some(labels),
@@ -73,11 +78,10 @@ impl Components {
         let noised = self.noised((alpha, sigma))?;
         let keep = noised.f_reciprocal()?.f_mul_scalar(sigma * sigma)?;
         let gain = self.variances.f_div(&noised)?.f_mul_scalar(alpha)?.f_unsqueeze(1)?;
-        let weighted = keep.f_unsqueeze(1)?.f_mul(&self.means)?;
         let answer = self.by_parts(xt, labels, &mut |x, labels| {
             let responsibilities = self.log_joint(x, labels, (alpha, sigma))?.f_softmax(1, Kind::Double)?;
             let own = responsibilities.f_matmul(&gain)?.f_mul(&self.centred(x, alpha)?)?;
-            Ok(responsibilities.f_matmul(&weighted)?.f_add(&own)?.f_add(&self.centre)?)
+            Ok(responsibilities.f_mul(&keep)?.f_matmul(&self.means)?.f_add(&own)?.f_add(&self.centre)?)
         })?;
         Ok(answer.f_view_as(xt)?.f_to_kind(xt.f_kind()?)?)
     }
@@ -95,7 +99,7 @@ impl Components {
     /// Component `index[i]` plus its deviation times row i of `z`: N x D, for draws.
     pub(super) fn draw(&self, index: &Tensor, z: &Tensor) -> Result<Tensor> {
         let width = self.variances.f_sqrt()?.f_index_select(0, index)?.f_unsqueeze(1)?;
-        let means = self.means.f_add(&self.centre)?.f_index_select(0, index)?;
+        let means = self.means.f_index_select(0, index)?.f_add(&self.centre)?;
         let shape: Vec<i64> = [-1].iter().chain(&self.shape).copied().collect();
         Ok(means.f_add(&width.f_mul(z)?)?.f_view(shape.as_slice())?)
     }
@@ -119,10 +123,9 @@ impl Components {
     /// nothing of N x K x D numbers is ever held.
     fn log_joint(&self, x: &Tensor, labels: Option<&Tensor>, (alpha, sigma): (f64, f64)) -> Result<Tensor> {
         let (x, noised) = (self.centred(x, alpha)?, self.noised((alpha, sigma))?);
-        let square = |x: &Tensor| x.f_square()?.f_sum_dim_intlist(&[1i64][..], false, Kind::Double);
         let across = x.f_matmul(&self.means.f_transpose(0, 1)?)?.f_mul_scalar(-2.0 * alpha)?;
         let distances =
-            square(&x)?.f_unsqueeze(1)?.f_add(&across)?.f_add(&square(&self.means)?.f_mul_scalar(alpha * alpha)?)?;
+            square(&x)?.f_unsqueeze(1)?.f_add(&across)?.f_add(&self.squares.f_mul_scalar(alpha * alpha)?)?;
         let size = self.means.size()[1] as f64;
         let scale = noised.f_mul_scalar(2.0 * PI)?.f_log()?.f_mul_scalar(-0.5 * size)?.f_add(&self.log_weights)?;
         let joint = scale.f_sub(&distances.f_div(&noised)?.f_mul_scalar(0.5)?)?;
@@ -180,4 +183,9 @@ impl Components {
         }
         Ok(labels)
     }
+}
+
+/// |x|^2 of each row.
+fn square(x: &Tensor) -> Result<Tensor> {
+    Ok(x.f_square()?.f_sum_dim_intlist(&[1i64][..], false, Kind::Double)?)
 }

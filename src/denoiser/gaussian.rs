@@ -2,7 +2,7 @@
 
 use super::figure::{density_chart, density_times};
 use super::{Denoiser, check_samples, check_time};
-use crate::random::{Stream, generator, normal};
+use crate::random::{Stream, check_count, generator, normal};
 use crate::show::{Bundle, Show, digits, sides};
 use crate::{Error, Result, Schedule};
 use std::f64::consts::PI;
@@ -163,7 +163,7 @@ impl Gaussian {
     /// Draws of the truth: `count` x the shape of a sample, float32. The first do not depend on how many follow.
     ///
     /// # Errors
-    /// 0 draws.
+    /// 0 draws, or more than 10,000,000.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -173,7 +173,7 @@ impl Gaussian {
     /// ```
     pub fn sample(&self, count: usize, seed: u64) -> Result<Tensor> {
         let parts = &*self.parts;
-        check_count(count)?;
+        check_count("count", count)?;
         let shape: Vec<i64> = [count as i64].iter().chain(&parts.shape).copied().collect();
         let z = normal(&mut generator(seed, Stream::Truth, 0), &shape, Device::Cpu)?.f_to_kind(Kind::Double)?;
         let along = z.f_flatten(1, -1)?.f_mul(&parts.variances.f_sqrt()?)?;
@@ -268,13 +268,6 @@ pub(super) fn check_density_time(t: f64, at_zero: bool) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn check_count(count: usize) -> Result<()> {
-    if count == 0 {
-        return Err(Error::argument("count", count, "draw at least 1 sample"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,28 +299,6 @@ mod tests {
                 assert!((density - expected).abs().max().double_value(&[]) < 1e-9);
             }
         }
-    }
-
-    /// Closed form 8: the least loss in noise of N(0, s^2) is s^2 abar/(s^2 abar + 1 - abar), 0.27551 on average over the
-    /// levels of the linear schedule with s = 1.
-    #[test]
-    fn the_least_loss_in_noise_is_the_formula() {
-        let schedule = Schedule::linear(1_000).unwrap();
-        let bars = schedule.alpha_bars();
-        let least = bars.iter().sum::<f64>() / 1_000.0;
-        assert!((least - 0.275_51).abs() < 5e-6, "{least}");
-        let model = Gaussian::isotropic(0.0, 1.0, [400], &schedule).unwrap();
-        let all = model.sample(1_000, 1).unwrap().to_kind(Kind::Double);
-        let mut sum = 0.0;
-        for level in 0..1_000 {
-            let t = schedule.time(level).unwrap();
-            let mut rng = generator(0, Stream::Noise, level as u64);
-            let eps = normal(&mut rng, &[1, 400], Device::Cpu).unwrap().to_kind(Kind::Double);
-            let xt = all.narrow(0, level as i64, 1) * schedule.alpha(t) + &eps * schedule.sigma(t);
-            sum += (model.epsilon(&xt, t, None).unwrap() - eps).square().mean(Kind::Double).double_value(&[]);
-        }
-        // 400,000 squares of a deviation under sqrt(2): a standard error under 0.001.
-        assert!((sum / 1_000.0 - least).abs() < 0.003, "{}", sum / 1_000.0);
     }
 
     #[test]
@@ -395,7 +366,9 @@ mod tests {
         assert_eq!(isotropic(0.0, -1.0, &[1]), "std = -1: a standard deviation is a number from 0 up");
         assert_eq!(isotropic(0.0, 1.0, &[2, 0]), "shape = [2, 0]: of a sample: [D] or [C, H, W], each at least 1");
         let model = Gaussian::isotropic(0.0, 1.0, [1], &schedule).unwrap();
-        assert_eq!(model.sample(0, 0).unwrap_err().to_string(), "count = 0: draw at least 1 sample");
+        assert_eq!(model.sample(0, 0).unwrap_err().to_string(), "count = 0: draw at least 1");
+        let most = model.sample(usize::MAX, 0).unwrap_err().to_string();
+        assert_eq!(most, format!("count = {}: draw at most 10,000,000", usize::MAX));
         let x = Tensor::zeros([1, 1], (Kind::Double, Device::Cpu));
         assert_eq!(
             model.denoise(&x, 0.5, Some(&Tensor::from_slice(&[0i64]))).unwrap_err().to_string(),

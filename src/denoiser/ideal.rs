@@ -2,9 +2,9 @@
 
 use super::components::Components;
 use super::figure::{density_chart, density_times};
-use super::gaussian::{check_count, check_density_time};
+use super::gaussian::check_density_time;
 use super::{Denoiser, check_time};
-use crate::random::{Stream, below, generator};
+use crate::random::{Stream, below, check_count, generator};
 use crate::show::{Bundle, Show, grouped, sides};
 use crate::{Result, Schedule};
 use std::rc::Rc;
@@ -69,7 +69,7 @@ impl Ideal {
     /// on how many follow.
     ///
     /// # Errors
-    /// 0 draws.
+    /// 0 draws, or more than 10,000,000.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -78,7 +78,7 @@ impl Ideal {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn sample(&self, count: usize, seed: u64) -> Result<Tensor> {
-        check_count(count)?;
+        check_count("count", count)?;
         let mut rng = generator(seed, Stream::Truth, 1);
         let all = self.components.count() as usize;
         let index: Vec<i64> = (0..count).map(|_| below(&mut rng, all) as i64).collect();

@@ -1,7 +1,8 @@
 //! How predicted x_0 changes with x_t.
 
 use super::Denoiser;
-use crate::Result;
+use crate::show::interrupted;
+use crate::{Error, Result};
 use tch::{Kind, Tensor, with_grad};
 
 /// Predicted x_0 at some x_t, with its derivatives there: J = d x_0/d x_t. By Tweedie's formula sigma^2/alpha J is the
@@ -35,11 +36,13 @@ impl Jacobian {
         Ok(Tensor::f_run_backward(&[product], &[&self.x], keep_graph, create_graph)?.remove(0))
     }
 
-    /// The trace of J for each sample: exactly, by as many passes backwards as a sample has numbers; N numbers.
+    /// The trace of J for each sample: exactly, by as many passes backwards as a sample has numbers, of which
+    /// an interrupt makes an error; N numbers.
     pub(crate) fn trace(&self) -> Result<Tensor> {
         let (count, size) = (self.x0.size()[0], self.x0.f_flatten(1, -1)?.size()[1]);
         let mut trace = Tensor::f_zeros([count], (Kind::Double, self.x0.device()))?;
         for index in 0..size {
+            go_on()?;
             let v = self.x0.f_zeros_like()?.f_detach()?.f_reshape([count, size])?;
             let _ = v.f_narrow(1, index, 1)?.f_fill_(1.0)?;
             let row = self.transposed(&v.f_view_as(&self.x0)?)?.f_reshape([count, size])?;
@@ -48,11 +51,20 @@ impl Jacobian {
         Ok(trace)
     }
 
-    /// v^T J v for each sample, whose mean over random signs v is the trace: N numbers.
+    /// v^T J v for each sample, whose mean over random signs v is the trace, or an error after an interrupt: N numbers.
     pub(crate) fn quadratic(&self, v: &Tensor) -> Result<Tensor> {
+        go_on()?;
         let products = self.transposed(v)?.f_mul(v)?.f_flatten(1, -1)?;
         Ok(products.f_sum_dim_intlist(&[1i64][..], false, Kind::Double)?)
     }
+}
+
+/// One trace may take minutes: whoever waits for it looks at each pass.
+fn go_on() -> Result<()> {
+    if interrupted() {
+        return Err(Error::argument("trace", "not whole", "interrupted"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

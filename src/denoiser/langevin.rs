@@ -2,7 +2,8 @@
 
 use super::{Denoiser, check_time};
 use crate::process::{Law, Paths};
-use crate::random::{Stream, generator};
+use crate::random::{Stream, check_count, generator};
+use crate::show::interrupted;
 use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
 use std::rc::Rc;
@@ -17,11 +18,12 @@ impl Paths {
     /// samples at time `t`. 200 steps of Euler and Maruyama, x + `step` score(x) + sqrt(2 `step`) z, from N(0, 1); seed 0.
     ///
     /// The density drawn beside the ends is exp of the integral of the score. Steps are not corrected: of N(0, s^2) they make
-    /// the variance s^2/(1 - step/(2 s^2)), so keep `step` well below the smallest s^2.
+    /// the variance s^2/(1 - step/(2 s^2)), so keep `step` well below the smallest s^2. An interrupt ends the paths at the step
+    /// that they have come to.
     ///
     /// # Errors
-    /// A denoiser of more than one number; t outside (0, 1]; a step that is not positive and finite; no paths; paths that step
-    /// to infinity.
+    /// A denoiser of more than one number; t outside (0, 1]; a step that is not positive and finite; no paths or more than
+    /// 10,000,000; paths that step to infinity.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -40,9 +42,7 @@ impl Paths {
         if !(step.is_finite() && step > 0.0) {
             return Err(Error::argument("step", step, "a positive number"));
         }
-        if count == 0 {
-            return Err(Error::argument("count", count, "draw at least 1 path"));
-        }
+        check_count("count", count)?;
         let denoiser: Rc<dyn Denoiser> = Rc::new(denoiser.clone());
         let score = move |xs: &[f64]| -> Result<Vec<f64>> {
             let _guard = no_grad_guard();
@@ -53,11 +53,11 @@ impl Paths {
         let (low, high) = paths.iter().flatten().fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
         let (xs, density) = density(&score, (low, high))?;
         let title = format!("Langevin dynamics on the score at t = {t}, steps of {step}");
-        Self::new(title, step, Law::Density(xs, density), move |seed| walks(&score, step, count, seed))
+        Ok(Self::new(title, step, Law::Density(xs, density), paths, move |seed| walks(&score, step, count, seed)))
     }
 }
 
-/// `walks[path][step]`.
+/// `walks[path][step]`, of fewer steps after an interrupt, but at least 1.
 fn walks(score: &dyn Fn(&[f64]) -> Result<Vec<f64>>, step: f64, count: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
     let mut rngs: Vec<_> = (0..count).map(|path| generator(seed, Stream::Paths, path as u64)).collect();
     let mut normals = || -> Vec<f64> { rngs.iter_mut().map(|rng| StandardNormal.sample(rng)).collect() };
@@ -72,6 +72,9 @@ fn walks(score: &dyn Fn(&[f64]) -> Result<Vec<f64>>, step: f64, count: usize, se
         if x.iter().any(|x| !x.is_finite() || x.abs() > 1e9) {
             let rule = "the paths step ever farther away: take smaller steps";
             return Err(Error::argument("step", step, rule));
+        }
+        if interrupted() {
+            break;
         }
     }
     Ok(paths)
@@ -103,6 +106,8 @@ mod tests {
     use super::*;
     use crate::Schedule;
     use crate::show::Show;
+    use std::cell::Cell;
+    use tch::Device;
 
     fn modes() -> GaussianMixture {
         let means = Tensor::from_slice(&[-1.0, 1.5]).view([2, 1]);
@@ -134,6 +139,36 @@ mod tests {
     }
 
     #[test]
+    fn they_are_walked_once() {
+        let counting = Counting(modes(), Rc::default());
+        let _ = Paths::langevin(&counting, 0.3, 0.01, 5).unwrap();
+        assert_eq!(counting.1.get(), STEPS + 1); // the steps, and the density
+    }
+
+    /// Counts its evaluations.
+    #[derive(Clone)]
+    struct Counting(GaussianMixture, Rc<Cell<usize>>);
+
+    impl Denoiser for Counting {
+        fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+            self.1.set(self.1.get() + 1);
+            self.0.denoise(xt, t, labels)
+        }
+        fn schedule(&self) -> &Schedule {
+            self.0.schedule()
+        }
+        fn sample_shape(&self) -> Vec<i64> {
+            self.0.sample_shape()
+        }
+        fn classes(&self) -> Option<i64> {
+            None
+        }
+        fn device(&self) -> Device {
+            self.0.device()
+        }
+    }
+
+    #[test]
     fn they_draw_themselves_beside_the_density() {
         let paths = Paths::langevin(&modes(), 0.1, 0.005, 70).unwrap();
         let text = paths.bundle().unwrap().plain_text().to_string();
@@ -147,7 +182,9 @@ mod tests {
         let said = |t, step, count| Paths::langevin(&modes(), t, step, count).unwrap_err().to_string();
         assert!(said(0.0, 0.1, 1).starts_with("t = 0: "), "{}", said(0.0, 0.1, 1));
         assert_eq!(said(0.5, -1.0, 1), "step = -1: a positive number");
-        assert_eq!(said(0.5, 0.1, 0), "count = 0: draw at least 1 path");
+        assert_eq!(said(0.5, 0.1, 0), "count = 0: draw at least 1");
+        let most = format!("count = {}: draw at most 10,000,000", usize::MAX);
+        assert_eq!(said(0.5, 0.1, usize::MAX), most);
         assert_eq!(said(0.1, 5.0, 9), "step = 5: the paths step ever farther away: take smaller steps");
         let plane = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::flow(9).unwrap()).unwrap();
         let error = Paths::langevin(&plane, 0.5, 0.1, 1).unwrap_err().to_string();

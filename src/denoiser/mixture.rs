@@ -2,9 +2,9 @@
 
 use super::components::Components;
 use super::figure::{density_chart, density_times};
-use super::gaussian::{check_count, check_density_time};
+use super::gaussian::check_density_time;
 use super::{Denoiser, check_time};
-use crate::random::{Stream, generator, normal, unit};
+use crate::random::{Stream, check_count, generator, normal, unit};
 use crate::show::{Bundle, Show, sides};
 use crate::{Error, Result, Schedule};
 use std::rc::Rc;
@@ -88,13 +88,13 @@ impl GaussianMixture {
     /// ```
     /// # use noisebook::prelude::*;
     /// # let means = Tensor::from_slice(&[-2.0, 2.0]).view([2, 1]);
-    /// let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &Schedule::cosine(1_000)?)?.classes();
+    /// let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &Schedule::cosine(1_000)?)?.class_per_component();
     /// let samples = Sampler::ddim(20).clip(false).labels([1; 100]).sample(&modes)?;
     /// assert!(samples.images().min().double_value(&[]) > 0.0); // all from the right mode
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn classes(&self) -> Self {
+    pub fn class_per_component(&self) -> Self {
         let count = self.components.count();
         let labels = Tensor::from_slice(&(0..count).collect::<Vec<i64>>());
         Self { components: Rc::new(self.components.with_labels(labels, count)), ..self.clone() }
@@ -123,7 +123,7 @@ impl GaussianMixture {
     /// many follow.
     ///
     /// # Errors
-    /// 0 draws.
+    /// 0 draws, or more than 10,000,000.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -133,7 +133,7 @@ impl GaussianMixture {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn sample(&self, count: usize, seed: u64) -> Result<Tensor> {
-        check_count(count)?;
+        check_count("count", count)?;
         let mut rng = generator(seed, Stream::Truth, 1);
         let last = self.shares.len() - 1;
         let index = (0..count).map(|_| {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_score_is_the_gradient_of_the_density() {
         for schedule in [Schedule::linear(100), Schedule::edm(100), Schedule::flow(100)].map(Result::unwrap) {
-            let model = modes(&schedule).classes();
+            let model = modes(&schedule).class_per_component();
             for t in [0.01, 0.4, 1.0] {
                 for labels in [None, Some(Tensor::from_slice(&[0i64, 1, 2, -1]))] {
                     let x = (model.sample(4, 3).unwrap().to_kind(Kind::Double) * schedule.alpha(t)
@@ -236,6 +236,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn it_says_how_many_classes_it_has() {
+        let model = modes(&Schedule::cosine(10).unwrap());
+        assert_eq!((model.classes(), model.class_per_component().classes()), (None, Some(3)));
+    }
+
     /// One component is a Gaussian; so is the component that a label picks.
     #[test]
     fn a_label_picks_a_gaussian() {
@@ -246,7 +252,7 @@ mod tests {
             [0.4, 0.7],
             &schedule,
         );
-        let model = model.unwrap().classes();
+        let model = model.unwrap().class_per_component();
         let alone = Gaussian::isotropic(3.0, 0.7, [2], &schedule).unwrap();
         let x = Tensor::from_slice(&[0.3f32, -0.4, 2.0, 1.0]).view([2, 2]);
         let labels = Tensor::from_slice(&[1i64, 1]);
@@ -273,7 +279,7 @@ mod tests {
     fn it_says_what_it_is_of_and_draws_single_numbers() {
         let schedule = Schedule::edm(10).unwrap();
         let text = |model: GaussianMixture| model.bundle().unwrap().plain_text().to_string();
-        let said = text(modes(&schedule).classes());
+        let said = text(modes(&schedule).class_per_component());
         assert_eq!(said, "Mixture of 3 Gaussians, each a class: samples of 2; edm schedule");
         let means = Tensor::from_slice(&[-2.0, 2.0]).view([2, 1]);
         let numbers = text(GaussianMixture::new([1.0, 1.0], &means, [0.5, 0.5], &schedule).unwrap());
@@ -300,7 +306,11 @@ mod tests {
         let label = |model: &GaussianMixture, label: i64| {
             model.denoise(&two(), 0.5, Some(&Tensor::from_slice(&[label, -1]))).unwrap_err().to_string()
         };
+        for count in [0, usize::MAX] {
+            let rule = if count == 0 { "draw at least 1" } else { "draw at most 10,000,000" };
+            assert_eq!(model.sample(count, 0).unwrap_err().to_string(), format!("count = {count}: {rule}"));
+        }
         assert_eq!(label(&model, 0), "label = 0: there are no classes, and -1 is no label");
-        assert_eq!(label(&model.classes(), 2), "label = 2: the classes are 0 to 1, and -1 is no label");
+        assert_eq!(label(&model.class_per_component(), 2), "label = 2: the classes are 0 to 1, and -1 is no label");
     }
 }

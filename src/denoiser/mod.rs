@@ -48,7 +48,7 @@ pub trait Denoiser {
     /// flows back to x_t.
     ///
     /// # Errors
-    /// Shapes or labels that the model was not made for.
+    /// Shapes or labels that the model was not made for; x_t of whole numbers; t outside (0, 1].
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -178,8 +178,11 @@ pub(crate) fn check_time(t: f64) -> Result<()> {
     Err(Error::argument("t", t, "a denoiser is for times above 0, where there is noise, up to 1"))
 }
 
-/// That `xt` holds samples of this shape.
+/// That `xt` holds samples of this shape. Answers are of its kind, and whole numbers would cut predicted x_0 off.
 pub(crate) fn check_samples(name: &str, xt: &Tensor, shape: &[i64]) -> Result<()> {
+    if !xt.f_is_floating_point()? {
+        return Err(Error::argument(name, format!("{:?}", xt.f_kind()?), "samples are floating-point numbers"));
+    }
     let size = xt.size();
     if size.len() == shape.len() + 1 && size[0] > 0 && size[1..] == *shape {
         return Ok(());
@@ -221,5 +224,11 @@ mod tests {
         }
         let said = model.denoise(&xt.view([3, 2]), 0.5, None).unwrap_err().to_string();
         assert_eq!(said, "xt = [3, 2]: samples here are N x 3");
+        let means = Tensor::from_slice(&[-1.0, 1.0]).view([2, 1]).expand([2, 3], false);
+        let mixture = GaussianMixture::new([0.5, 0.5], &means, [0.3, 0.3], model.schedule()).unwrap();
+        for model in [&model as &dyn Denoiser, &mixture] {
+            let said = model.denoise(&xt.to_kind(Kind::Int64), 0.5, None).unwrap_err().to_string();
+            assert_eq!(said, "xt = Int64: samples are floating-point numbers");
+        }
     }
 }

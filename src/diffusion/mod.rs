@@ -8,7 +8,7 @@ pub(crate) use loss::Evaluation;
 
 use crate::Result;
 use crate::data::Dataset;
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoiser, check_samples, check_time};
 use crate::net::Network;
 use crate::prediction::{LossWeight, Prediction};
 use crate::schedule::{Levels, Schedule, TrainingLevels};
@@ -179,6 +179,8 @@ impl Diffusion {
 
 impl Denoiser for Diffusion {
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        check_time(t)?;
+        check_samples("xt", xt, &self.sample_shape())?;
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
         let xt = &xt.f_to_device(self.device())?;
         let output = self.output(xt, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
@@ -249,6 +251,16 @@ mod tests {
         let x0 = model.denoise(&xt, 0.5, None).unwrap().to_device(Device::Cpu);
         let expected = &xt * model.schedule.alpha(0.5);
         assert!((x0 - expected).abs().max().double_value(&[]) < 1e-6);
+    }
+
+    #[test]
+    fn denoising_refuses_what_every_denoiser_does() {
+        let (model, digits) = model(Prediction::V);
+        let xt = digits.images().narrow(0, 0, 3);
+        let said = |xt: &Tensor, t| model.denoise(xt, t, None).unwrap_err().to_string();
+        assert_eq!(said(&xt, 0.0), "t = 0: a denoiser is for times above 0, where there is noise, up to 1");
+        assert_eq!(said(&xt.to_kind(Kind::Int64), 0.5), "xt = Int64: samples are floating-point numbers");
+        assert_eq!(said(&xt.view([3, 64]), 0.5), "xt = [3, 64]: samples here are N x 1 x 8 x 8");
     }
 
     #[test]

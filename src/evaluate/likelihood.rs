@@ -5,6 +5,7 @@ use super::likelihoods::Likelihoods;
 use crate::denoiser::{Denoiser, Jacobian, check_samples};
 use crate::random::{Stream, generator, unit};
 use crate::sample::dormand_prince::DormandPrince;
+use crate::sample::probability_flow::Angle;
 use crate::show::interrupted;
 use crate::{Error, Result};
 use std::f64::consts::PI;
@@ -82,7 +83,7 @@ impl Likelihood {
         Self::new(Trace::Hutchinson { probes })
     }
 
-    /// The tolerance of a step, relative and absolute (default 1e-5, as Song et al.).
+    /// The tolerance of a step, relative and absolute, from 1e-12 to below 1 (default 1e-5, as Song et al.).
     ///
     /// ```
     /// let likelihood = noisebook::evaluate::Likelihood::exact().tolerance(1e-8);
@@ -106,10 +107,10 @@ impl Likelihood {
 
     /// ln p of each sample of `x`, N x the shape of one, given its label where there are labels (N, int64).
     ///
-    /// An interrupt ends it: what is done by then is the answer, if it is anything.
+    /// An interrupt ends it: the answer is of the batches of 512 samples that are done by then, if any is.
     ///
     /// # Errors
-    /// Samples of another shape than the model's, 0 probes, a tolerance that is not positive; what the model says of labels.
+    /// Samples of another shape than the model's, 0 probes, a tolerance outside [1e-12, 1); what the model says of labels.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -158,45 +159,42 @@ impl Likelihood {
         signs: &[Tensor],
     ) -> Result<Option<(Vec<f64>, usize)>> {
         let schedule = model.schedule();
-        let angle = |t: f64| schedule.sigma(t).atan2(schedule.alpha(t));
-        let first = 1.0 / schedule.levels() as f64;
+        let (first, last) = (Angle::at(schedule, 1.0 / schedule.levels() as f64), Angle::at(schedule, 1.0));
         let size = x.f_flatten(1, -1)?.size()[1] as f64;
         let gathered = Tensor::f_zeros([x.size()[0]], (Kind::Double, x.device()))?;
-        let start = [x.f_mul_scalar(angle(first).cos())?, gathered];
-        let mut solver = DormandPrince::new(angle(first), angle(1.0), &start, (self.tolerance, self.tolerance))?;
+        let start = [x.f_mul_scalar(first.theta.cos())?, gathered];
+        let mut solver = DormandPrince::new(first.theta, last.theta, &start, (self.tolerance, self.tolerance))?;
         let mut slope = |theta: f64, y: &[Tensor]| -> Result<Vec<Tensor>> {
-            let t = schedule.time_at(2.0 * (theta.cos() / theta.sin()).ln());
-            let scale = schedule.alpha(t).hypot(schedule.sigma(t));
-            let (cos, sin) = (schedule.alpha(t) / scale, schedule.sigma(t) / scale);
-            let jacobian = Jacobian::at(model, &y[0].f_mul_scalar(scale)?, t, labels)?;
-            let trace = self.trace(&jacobian, signs)?.f_mul_scalar(scale)?;
-            let v = y[0].f_mul_scalar(cos)?.f_sub(&jacobian.x0()?)?.f_div_scalar(sin)?;
-            let divergence = trace.f_neg()?.f_add_scalar(size * cos)?.f_div_scalar(sin)?;
-            Ok(vec![v, divergence])
+            let (t, angle) = Angle::of(schedule, theta);
+            let jacobian = Jacobian::at(model, &y[0].f_mul_scalar(angle.scale)?, t, labels)?;
+            let trace = self.trace(&jacobian, signs)?.f_mul_scalar(angle.scale)?;
+            let divergence = trace.f_neg()?.f_add_scalar(size * theta.cos())?.f_div_scalar(theta.sin())?;
+            Ok(vec![angle.velocity(&y[0], &jacobian.x0()?)?, divergence])
         };
         let mut end = None;
-        while let Some(step) = solver.step(&mut slope)? {
-            if interrupted() {
-                return Ok(None);
+        loop {
+            match solver.step(&mut slope) {
+                Ok(Some(step)) => end = Some(step),
+                Ok(None) => break,
+                Err(_) if interrupted() => return Ok(None),
+                Err(error) => return Err(error),
             }
-            end = Some(step);
         }
         let Some(end) = end else { return Ok(None) };
-        let prior = schedule.prior_std(1.0) / schedule.alpha(1.0).hypot(schedule.sigma(1.0));
+        let prior = schedule.prior_std(1.0) / last.scale;
         let squares = end.y[0].f_div_scalar(prior)?.f_square()?.f_flatten(1, -1)?;
         let squares = squares.f_sum_dim_intlist(&[1i64][..], false, Kind::Double)?;
-        let constant = size * (angle(first).cos().ln() - prior.ln() - 0.5 * (2.0 * PI).ln());
+        let constant = size * (first.theta.cos().ln() - prior.ln() - 0.5 * (2.0 * PI).ln());
         let nats = end.y[1].f_sub(&squares.f_mul_scalar(0.5)?)?.f_add_scalar(constant)?;
         Ok(Some((Vec::<f64>::try_from(nats)?, end.evaluations)))
     }
 
     fn trace(&self, jacobian: &Jacobian, signs: &[Tensor]) -> Result<Tensor> {
-        let Some((first, rest)) = signs.split_first() else { return jacobian.trace() };
-        let mut sum = jacobian.quadratic(first)?;
-        for signs in rest {
-            sum = sum.f_add(&jacobian.quadratic(signs)?)?;
+        if let Trace::Exact = self.trace {
+            return jacobian.trace();
         }
-        Ok(sum.f_div_scalar(signs.len() as f64)?)
+        let quadratics = signs.iter().map(|signs| jacobian.quadratic(signs)).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::f_stack(&quadratics, 0)?.f_mean_dim(&[0i64][..], false, Kind::Double)?)
     }
 
     /// The probes: random signs of the shape of `x`. Those of the first samples do not depend on how many follow.
@@ -293,7 +291,7 @@ mod tests {
     #[test]
     fn labels_and_batches() {
         let schedule = Schedule::linear(100).unwrap().zero_terminal_snr().unwrap();
-        let model = mixture(&schedule).classes();
+        let model = mixture(&schedule).class_per_component();
         let x = column(&[0.4; 600]);
         let labels = Tensor::cat(
             &[Tensor::zeros([300], (Kind::Int64, Device::Cpu)), Tensor::ones([300], (Kind::Int64, Device::Cpu))],
@@ -317,7 +315,10 @@ mod tests {
         let said = |likelihood: Likelihood, x: &Tensor| likelihood.of(&model, x, None).unwrap_err().to_string();
         let x = Tensor::zeros([1, 2], (Kind::Double, Device::Cpu));
         assert_eq!(said(Likelihood::hutchinson(0), &x), "probes = 0: take at least 1");
-        assert_eq!(said(Likelihood::exact().tolerance(-1.0), &x), "rtol = -1: a tolerance is a positive number");
+        assert_eq!(
+            said(Likelihood::exact().tolerance(-1.0), &x),
+            "tolerance = -1: a tolerance is at least 1e-12 and below 1"
+        );
         assert_eq!(said(Likelihood::exact(), &x.view([2, 1])), "x = [2, 1]: samples here are N x 2");
     }
 }

@@ -69,9 +69,7 @@ impl Likelihoods {
     /// ```
     #[must_use]
     pub fn standard_error(&self) -> f64 {
-        let (count, mean) = (self.nats.len() as f64, self.mean());
-        let squares: f64 = self.nats.iter().map(|nats| (nats - mean).powi(2)).sum();
-        (squares / (count - 1.0) / count).sqrt()
+        standard_error(&self.nats)
     }
 
     /// The mean in bits for each number of a sample, where numbers are one of `levels` values spread evenly from -1 to 1, such
@@ -119,6 +117,14 @@ impl Likelihoods {
     pub fn evaluations(&self) -> usize {
         self.evaluations
     }
+}
+
+/// The standard error of the mean, by the spread of the values.
+pub(super) fn standard_error(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (count - 1.0) / count).sqrt()
 }
 
 /// Nats a sample, as bits for each of its numbers.

@@ -1,6 +1,6 @@
 //! Random paths of one number through time: what the forward process does to a pixel.
 
-use crate::random::{Stream, generator};
+use crate::random::{Stream, check_count, generator};
 use crate::show::{Bundle, Chart, Figure, Part, Show, grouped};
 use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
@@ -24,7 +24,7 @@ const STEPS: usize = 150;
 #[derive(Clone)]
 pub struct Paths {
     title: String,
-    times: Vec<f64>,
+    dt: f64,
     paths: Rc<[Vec<f64>]>,
     law: Law,
     draw: Rc<Draw>,
@@ -46,7 +46,7 @@ impl Paths {
     /// Brownian motion, dx = dw from 0: x(t) - x(s) = N(0, t - s), so the variance at t is t. 150 exact steps to t = 1; seed 0.
     ///
     /// # Errors
-    /// No paths.
+    /// No paths, or more than 10,000,000.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -55,10 +55,11 @@ impl Paths {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn brownian(count: usize) -> Result<Self> {
+        check_count("count", count)?;
         let dt = 1.0 / STEPS as f64;
         let law = Law::Normal(times(dt, STEPS).iter().map(|t| (0.0, t.sqrt())).collect());
-        let title = "Brownian motion";
-        Self::new(title, dt, law, move |seed| Ok(chains(count, seed, 0.0, |x, z| x + dt.sqrt() * z)))
+        let draw = move |seed| Ok(chains(count, seed, 0.0, |x, z| x + dt.sqrt() * z));
+        Ok(Self::new("Brownian motion", dt, law, draw(0)?, draw))
     }
 
     /// The Ornstein-Uhlenbeck process, dx = -theta x dt + sigma dw: pulled to 0 it forgets where it began, as a variance-preserving
@@ -66,7 +67,7 @@ impl Paths {
     /// s = sigma/sqrt(2 theta); all begin at 3 s. 150 exact steps to t = 4/theta; seed 0.
     ///
     /// # Errors
-    /// No paths; `theta` or `sigma` that is not positive and finite.
+    /// No paths or more than 10,000,000; `theta` or `sigma` that is not positive and finite.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -80,6 +81,7 @@ impl Paths {
                 return Err(Error::argument(name, value, "a positive number"));
             }
         }
+        check_count("count", count)?;
         let dt = 4.0 / theta / STEPS as f64;
         let s = sigma / (2.0 * theta).sqrt();
         let spread = move |t: f64| s * (-(-2.0 * theta * t).exp_m1()).sqrt();
@@ -87,27 +89,23 @@ impl Paths {
         let law = Law::Normal(law);
         let (kept, fresh) = ((-theta * dt).exp(), spread(dt));
         let title = format!("Ornstein-Uhlenbeck process, theta = {theta}, sigma = {sigma}");
-        Self::new(title, dt, law, move |seed| Ok(chains(count, seed, 3.0 * s, |x, z| kept * x + fresh * z)))
+        let draw = move |seed| Ok(chains(count, seed, 3.0 * s, |x, z| kept * x + fresh * z));
+        Ok(Self::new(title, dt, law, draw(0)?, draw))
     }
 
-    /// Paths with steps of `dt`, what is known of them, and what draws them from a seed.
+    /// Paths with steps of `dt`, what is known of them, and what draws others from a seed.
     pub(crate) fn new(
         title: impl Into<String>,
         dt: f64,
         law: Law,
+        paths: Vec<Vec<f64>>,
         draw: impl Fn(u64) -> Result<Vec<Vec<f64>>> + 'static,
-    ) -> Result<Self> {
-        let paths = draw(0)?;
-        let Some(first) = paths.first() else {
-            return Err(Error::argument("count", 0, "draw at least 1 path"));
-        };
-        Ok(Self {
-            title: title.into(),
-            times: times(dt, first.len() - 1),
-            paths: paths.into(),
-            law,
-            draw: Rc::new(draw),
-        })
+    ) -> Self {
+        Self { title: title.into(), dt, paths: paths.into(), law, draw: Rc::new(draw) }
+    }
+
+    fn steps(&self) -> usize {
+        self.paths.first().map_or(0, |path| path.len() - 1)
     }
 
     /// As many paths of the same law, drawn with another seed.
@@ -135,7 +133,7 @@ impl Paths {
     /// ```
     #[must_use]
     pub fn times(&self) -> Vec<f64> {
-        self.times.clone()
+        times(self.dt, self.steps())
     }
 
     /// The values: paths x times, float64.
@@ -171,8 +169,9 @@ fn chains(count: usize, seed: u64, start: f64, next: impl Fn(f64, f64) -> f64) -
 
 impl Show for Paths {
     fn bundle(&self) -> Result<Bundle> {
+        let times = self.times();
         let mut walks = Chart::new("").x_label("time").y_label("x").size(500, 280);
-        walks = walks.lines("paths", &self.times, &self.paths);
+        walks = walks.lines("paths", &times, &self.paths);
         let ends: Vec<f64> = self.paths.iter().filter_map(|path| path.last().copied()).collect();
         let mut last = Chart::new("").x_label("x at the end").y_label("density").size(240, 280);
         // Few paths fill few bars.
@@ -180,8 +179,8 @@ impl Show for Paths {
         last = last.histogram("paths", &ends, bins);
         match &self.law {
             Law::Normal(law) => {
-                let band = [-2.0, 2.0].map(|times| law.iter().map(|(mean, std)| mean + times * std).collect());
-                walks = walks.lines("law", &self.times, &band);
+                let band = [-2.0, 2.0].map(|stds| law.iter().map(|(mean, std)| mean + stds * std).collect());
+                walks = walks.lines("law", &times, &band);
                 let (mean, std) = law.last().copied().unwrap_or((0.0, 1.0));
                 let xs: Vec<f64> = (0..=80).map(|i| mean + std * (f64::from(i) / 10.0 - 4.0)).collect();
                 let density = |x: &f64| (-((x - mean) / std).powi(2) / 2.0).exp() / (std * (2.0 * PI).sqrt());
@@ -189,7 +188,7 @@ impl Show for Paths {
             }
             Law::Density(xs, density) => last = last.line("law", xs, density),
         }
-        let (count, steps) = (grouped(self.paths.len()), grouped(self.times.len() - 1));
+        let (count, steps) = (grouped(self.paths.len()), grouped(self.steps()));
         let title = format!("{}: {count} paths of {steps} steps", self.title);
         Figure::row([Part::from(walks), Part::from(last)]).title(title).bundle()
     }
@@ -197,7 +196,7 @@ impl Show for Paths {
 
 impl std::fmt::Debug for Paths {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} paths of {} steps", self.title, self.paths.len(), self.times.len() - 1)
+        write!(f, "{}: {} paths of {} steps", self.title, self.paths.len(), self.steps())
     }
 }
 
@@ -257,7 +256,11 @@ mod tests {
 
     #[test]
     fn refusals_name_argument_value_and_rule() {
-        assert_eq!(Paths::brownian(0).unwrap_err().to_string(), "count = 0: draw at least 1 path");
+        for (count, rule) in [(0, "draw at least 1"), (usize::MAX, "draw at most 10,000,000")] {
+            let expected = format!("count = {count}: {rule}");
+            assert_eq!(Paths::brownian(count).unwrap_err().to_string(), expected);
+            assert_eq!(Paths::ornstein_uhlenbeck(1.0, 1.0, count).unwrap_err().to_string(), expected);
+        }
         let said = |theta, sigma| Paths::ornstein_uhlenbeck(theta, sigma, 1).unwrap_err().to_string();
         assert_eq!(said(0.0, 1.0), "theta = 0: a positive number");
         assert_eq!(said(1.0, f64::NAN), "sigma = NaN: a positive number");

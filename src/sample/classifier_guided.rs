@@ -46,11 +46,11 @@ impl ClassifierGuided {
     /// # use noisebook::prelude::*;
     /// let means = Tensor::from_slice(&[-1.0, 1.0]).view([2, 1]);
     /// let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &Schedule::cosine(1_000)?)?;
-    /// let classes = modes.classes(); // they know p(x_t | label), and so p(label | x_t)
+    /// let classes = modes.class_per_component(); // they know p(x_t | label), and so p(label | x_t)
     /// let guided = ClassifierGuided::new(&modes, 1.0, move |x, t, labels| {
     ///     Ok(classes.log_density(x, t, labels)? - classes.log_density(x, t, None)?)
     /// });
-    /// let samples = Sampler::ddim(50).clip(false).labels([1; 100]).sample(&guided.classes(2))?;
+    /// let samples = Sampler::ddim(50).clip(false).labels([1; 100]).sample(&guided.with_classes(2))?;
     /// assert!((samples.images().mean(Kind::Double).double_value(&[]) - 1.0).abs() < 0.2);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
@@ -77,11 +77,11 @@ impl ClassifierGuided {
     ///     Some(labels) => Ok(x.select(1, 0) * (labels * 2 - 1)), // 0 is left, 1 is right
     ///     None => Ok(x.select(1, 0) * 0),
     /// });
-    /// let samples = Sampler::ddim(5).labels([0, 1]).sample(&guided.classes(2))?;
+    /// let samples = Sampler::ddim(5).labels([0, 1]).sample(&guided.with_classes(2))?;
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn classes(mut self, classes: i64) -> Self {
+    pub fn with_classes(mut self, classes: i64) -> Self {
         self.classes = Some(classes);
         self
     }
@@ -170,7 +170,7 @@ mod tests {
 
     fn modes(schedule: &Schedule) -> GaussianMixture {
         let means = Tensor::from_slice(&[-1.0, 0.5, 1.0, 2.0]).view([2, 2]);
-        GaussianMixture::new([1.0, 3.0], &means, [0.5, 0.3], schedule).unwrap().classes()
+        GaussianMixture::new([1.0, 3.0], &means, [0.5, 0.3], schedule).unwrap().class_per_component()
     }
 
     /// The mixture's exact classifier, ln p(y | x_t) but for a constant.
@@ -261,5 +261,11 @@ mod tests {
             "log_probability = [2, 2]: the function gives one number for each of the 2 samples"
         );
         assert_eq!(format!("{:?}", guided(&modes, 2.0)), "classifier guidance: w = 2");
+    }
+
+    #[test]
+    fn it_says_how_many_classes_it_knows() {
+        let guided = guided(&modes(&Schedule::cosine(10).unwrap()), 1.0);
+        assert_eq!((guided.classes(), guided.with_classes(5).classes()), (Some(2), Some(5)));
     }
 }

@@ -59,7 +59,7 @@ impl ClassifierFree {
     /// ```
     /// # use noisebook::prelude::*;
     /// # let means = Tensor::from_slice(&[-1.0, 1.0]).view([2, 1]);
-    /// # let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &Schedule::cosine(1_000)?)?.classes();
+    /// # let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &Schedule::cosine(1_000)?)?.class_per_component();
     /// let draw = |w| Sampler::ddim(50).clip(false).labels([1; 500]).sample(&ClassifierFree::new(&modes).scale(w));
     /// let spread = |x: &Tensor| x.std(true).double_value(&[]);
     /// assert!(spread(&draw(3.0)?.images()) < spread(&draw(1.0)?.images())); // less varied
@@ -293,7 +293,7 @@ pub(super) mod tests {
         let means = Tensor::from_slice(&[-1.0, 0.5, 1.0, 2.0, 0.0, -1.0]).view([3, 2]);
         GaussianMixture::new([1.0, 2.0, 1.0], &means, [0.5, 0.3, 0.4], &Schedule::cosine(100).unwrap())
             .unwrap()
-            .classes()
+            .class_per_component()
     }
 
     fn points() -> (Tensor, Tensor) {

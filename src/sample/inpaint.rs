@@ -251,20 +251,6 @@ mod tests {
         }
     }
 
-    /// Closed form 15: mean and covariance of the unknown, by scipy.
-    #[test]
-    fn samples_are_those_of_the_conditional_gaussian() {
-        let inpaint = known(&correlated(&Schedule::linear(1_000).unwrap()), [0.7, f64::NAN, f64::NAN]).iterations(1);
-        let x = Sampler::ddim(200).clip(false).count(20_000).sample(&inpaint).unwrap().images().to_kind(Kind::Double);
-        assert!(largest(x.select(1, 0) - 0.7) < 1e-6);
-        let rest = x.narrow(1, 1, 2);
-        let mean = rest.mean_dim(&[0i64][..], false, Kind::Double);
-        let covariance = rest.transpose(0, 1).cov(1, None::<&Tensor>, None::<&Tensor>);
-        // Standard errors: 0.0037 of a mean, 0.0027 of a variance.
-        assert!(largest(mean - Tensor::from_slice(&[0.2, 0.4])) < 0.015);
-        assert!(largest(covariance - Tensor::from_slice(&[0.27, 0.07, 0.07, 0.15]).view([2, 2])) < 0.011);
-    }
-
     /// Nothing left of the image, or a model that is certain of another: finite, and y where it is known.
     #[test]
     fn it_stays_finite() {

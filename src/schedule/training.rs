@@ -1,7 +1,7 @@
 //! Which levels training sees, and how often.
 
 use super::{Levels, Schedule};
-use crate::random::{Stream, below, generator, unit};
+use crate::random::{Stream, below, check_count, generator, unit};
 use crate::show::{Bundle, Chart, Figure, Show};
 use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
@@ -74,7 +74,7 @@ impl TrainingLevels {
     /// The levels of `count` samples.
     ///
     /// # Errors
-    /// A standard deviation that is not positive, a mean that is not finite; uniform ln SNR for a schedule that leaves
+    /// 0 samples or more than 10,000,000; a standard deviation that is not positive, a mean that is not finite; uniform ln SNR for a schedule that leaves
     /// nothing of the image at t = 1, where it is infinite.
     ///
     /// ```
@@ -84,6 +84,7 @@ impl TrainingLevels {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn draw(self, schedule: &Schedule, count: usize, seed: u64) -> Result<Levels> {
+        check_count("count", count)?;
         self.draw_step(schedule, count, seed, 0)
     }
 
@@ -246,6 +247,10 @@ mod tests {
         let said = |levels: TrainingLevels, schedule: Result<Schedule>| {
             levels.draw(&schedule.unwrap(), 1, 0).unwrap_err().to_string()
         };
+        let count =
+            |count| TrainingLevels::Levels.draw(&Schedule::cosine(10).unwrap(), count, 0).unwrap_err().to_string();
+        assert_eq!(count(0), "count = 0: draw at least 1");
+        assert_eq!(count(usize::MAX), format!("count = {}: draw at most 10,000,000", usize::MAX));
         let normal = |mean, std| said(TrainingLevels::LogNormal { mean, std }, Schedule::edm(10));
         assert_eq!(normal(f64::NAN, 1.0), "mean = NaN: must be a finite number");
         assert_eq!(normal(0.0, 0.0), "std = 0: the standard deviation is a positive number");

@@ -3,24 +3,53 @@
 use super::{close, linear, near, rows, values};
 use noisebook::prelude::*;
 
-/// The variational bound of linear's chain on N(0, 1/4), predicted exactly: its excess over the entropy. The draws of the data
-/// and the noise leave a standard error, which the bound tells.
+/// The variational bound of linear's chain on data of variance 1/4: its excess over the entropy of N(0, 1/4), L_T, the steps
+/// and L_0. The bound depends on squares alone, so a data set whose squares are all 1/4 is as good as that Gaussian, and a
+/// denoiser that errs by the exact one's standard deviation needs no draws.
 #[test]
 fn group_9_the_variational_bound() {
     let schedule = linear();
-    let model = Gaussian::isotropic(0.0, 0.5, [4], &schedule).unwrap();
-    let data = Dataset::new("gaussian", &model.sample(1_000, 0).unwrap(), None, &[]).unwrap();
-    let square = data.images().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]) / 1e3;
-    // The bound of these samples: their own cross entropy in place of the entropy. (Its excess depends on E x_0^2 at most by
-    // what the draws of x_0 miss of 1/4, which the standard error covers.)
-    let entropy = 4.0 * (0.5 * (2.0 * std::f64::consts::PI * 0.25).ln()) + square / 0.5;
+    let ones = Tensor::ones([1_000, 4], (Kind::Float, Device::Cpu)) * 0.5;
+    let same = Dataset::new("all 1/2", &ones, None, &[]).unwrap();
+    let signs = Tensor::from_slice(&[1.0f32, -1.0]).repeat([500]).view([1_000, 1]);
+    let both = Dataset::new("1/2 and -1/2", &(ones * signs), None, &[]).unwrap();
+    let gaussian = Gaussian::isotropic(0.0, 0.5, [4], &schedule).unwrap();
+    let entropy = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E * 0.25).ln();
     for (bound, name) in [(VariationalBound::ddpm(), "bound beta~"), (VariationalBound::ddpm_beta(), "bound beta")] {
-        let bound = bound.of(&model, &data).unwrap();
-        let expected = rows(name)[0][0];
-        let excess = (bound.nats() - entropy) / 4.0;
-        let error = bound.standard_error() / 4.0;
-        near(excess, expected, 4.0 * error + 2e-3, name);
-        near(bound.prior() / 4.0, rows(name)[0][1], 2e-6, "the prior's term");
+        let exact = bound.of(&Off(gaussian.clone()), &same).unwrap();
+        let steps: f64 = exact.terms()[1..].iter().sum();
+        let found = [exact.nats() - 4.0 * entropy, exact.prior(), steps, exact.terms()[0]];
+        for (found, expected) in found.into_iter().zip(&rows(name)[0]) {
+            near(found / 4.0, *expected, 1e-9, name);
+        }
+        // And so on average over noise errs the exact denoiser.
+        let drawn = bound.of(&gaussian, &both).unwrap();
+        let error = drawn.standard_error();
+        assert!(error < 0.1, "{error}");
+        near(drawn.nats(), exact.nats(), 4.0 * error, name);
+    }
+}
+
+/// Of x_0 = 1/2 it says 1/2 and the standard deviation of x_0 given x_t for N(0, 1/4), s sigma/sqrt(alpha^2 s^2 + sigma^2).
+#[derive(Clone)]
+struct Off(Gaussian);
+
+impl Denoiser for Off {
+    fn denoise(&self, xt: &Tensor, t: f64, _: Option<&Tensor>) -> Result<Tensor, noisebook::Error> {
+        let (alpha, sigma) = (self.schedule().alpha(t), self.schedule().sigma(t));
+        Ok(xt.full_like(0.5 + 0.5 * sigma / (0.25 * alpha * alpha + sigma * sigma).sqrt()))
+    }
+    fn schedule(&self) -> &Schedule {
+        self.0.schedule()
+    }
+    fn sample_shape(&self) -> Vec<i64> {
+        self.0.sample_shape()
+    }
+    fn classes(&self) -> Option<i64> {
+        None
+    }
+    fn device(&self) -> Device {
+        Device::Cpu
     }
 }
 
@@ -64,7 +93,10 @@ fn group_15_the_frechet_distance() {
     let b = features(&|i, j| 0.5 + 1.5 * (2.0 + 5.0 * i + 11.0 * j).sin());
     let frechet = frechet_distance(&a, &b).unwrap();
     close(frechet.distance, rows("frechet")[0][0], 1e-9, "of two sets");
-    assert_eq!(frechet.counts, (12, 12));
+    assert_eq!((frechet.counts, frechet.features), ((12, 12), 3));
+    // These features lie in a plane: a third eigenvalue of 1e-17 for 0 has a root of 3e-9.
+    near(frechet_distance(&b, &a).unwrap().distance, frechet.distance, 1e-7, "the other way round");
+    near(frechet_distance(&a, &a).unwrap().distance, 0.0, 1e-7, "of a set from itself");
     // Of isotropic Gaussians: |dmu|^2 + d (s1 - s2)^2, here of sets whose mean and covariance are exactly that: +- the axes.
     let axes = |std: f64, mean: [f64; 3]| {
         let scale = std * 2.5f64.sqrt(); // 6 points: the covariance over N - 1 = 5 of +-r on each axis is 2 r^2/5

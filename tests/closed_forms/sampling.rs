@@ -25,7 +25,7 @@ fn group_6_the_probability_flow_of_a_gaussian() {
 }
 
 /// The variance of x over 1,000 steps of the VP SDE from N(0, 1) at t = 1 to t = 0.001, each with fresh noise, by the sampler's
-/// own steps: a step is x -> a x + b z.
+/// own steps: a step is x -> a x + b z. Then that of the ODE.
 #[test]
 fn group_11_the_reverse_sde() {
     let schedule = Schedule::vp(1_000).unwrap();
@@ -47,7 +47,19 @@ fn group_11_the_reverse_sde() {
     }
     // Here 999 steps of 0.001, there 1,000 of 0.000999.
     near(variance, expected[0], 2e-6, "after every step noisy");
-    near(rows("vp marginal")[0][0], 0.250_08, 5e-6, "the marginal");
+    // The ODE's Euler steps, x + (f x - g^2 score/2)(s - t), by the crate's f, g and score; x = 1 shows the factor.
+    let (mut variance, step) = (1.0, 0.999e-3);
+    for index in 0..1_000 {
+        let t = 1.0 - step * f64::from(index);
+        let score = values(&model.score(&row(&[1.0]), t, None).unwrap())[0];
+        let slope = schedule.drift(t) - schedule.diffusion(t).powi(2) * score / 2.0;
+        variance *= (1.0 - step * slope).powi(2);
+    }
+    near(variance, expected[1], 1e-9, "the ODE's steps");
+    for (t, expected) in [0.001, 1.0].into_iter().zip(&rows("vp marginal")[0]) {
+        let marginal = 0.25 * schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2);
+        near(marginal, *expected, 1e-9, "the marginal");
+    }
 }
 
 /// Equal-variance Gaussians: guidance w lands on mean mu_u + w (mu_c - mu_u), short of it by what the prior at sigma_T leaves.

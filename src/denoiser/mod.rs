@@ -170,6 +170,17 @@ impl<T: Denoiser + ?Sized> Denoiser for Rc<T> {
     }
 }
 
+/// Refuses a bridge where noise has to be Gaussian.
+pub(crate) fn check_noise(model: &dyn Denoiser, what: &str) -> Result<()> {
+    match model.starts(1, 0)? {
+        None => Ok(()),
+        Some(_) => {
+            let rule = format!("{what} is that of Gaussian noise, and this model leads from one data set to another");
+            Err(Error::argument("model", "a bridge", rule))
+        }
+    }
+}
+
 /// That there is noise to take away at `t`.
 pub(crate) fn check_time(t: f64) -> Result<()> {
     if t > 0.0 && t <= 1.0 {

@@ -2,7 +2,7 @@
 
 use super::likelihoods::{bits_per_dim, standard_error};
 use crate::data::Dataset;
-use crate::denoiser::{Denoiser, check_samples};
+use crate::denoiser::{Denoiser, check_noise, check_samples};
 use crate::random::{Stream, generator, normal};
 use crate::show::{Bundle, Chart, Show, digits, grouped, interrupted, sides};
 use crate::{Error, Result, Schedule};
@@ -96,6 +96,7 @@ impl VariationalBound {
     pub fn of(&self, model: &dyn Denoiser, data: &Dataset) -> Result<Bound> {
         let (schedule, shape, device) = (model.schedule(), model.sample_shape(), model.device());
         check_samples("data", &data.images(), &shape)?;
+        check_noise(model, "the bound")?;
         let labels = model.classes().map(|_| data.labels());
         let size = shape.iter().product::<i64>() as f64;
         let mut samples = Vec::with_capacity(data.len());

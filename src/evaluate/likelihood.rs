@@ -2,7 +2,7 @@
 //! through Stochastic Differential Equations", section 4.3 and appendix D.2.
 
 use super::likelihoods::Likelihoods;
-use crate::denoiser::{Denoiser, Jacobian, check_samples};
+use crate::denoiser::{Denoiser, Jacobian, check_noise, check_samples};
 use crate::random::{Stream, generator, unit};
 use crate::sample::dormand_prince::DormandPrince;
 use crate::sample::probability_flow::Angle;
@@ -127,6 +127,7 @@ impl Likelihood {
         }
         let shape = model.sample_shape();
         check_samples("x", x, &shape)?;
+        check_noise(model, "the likelihood")?;
         let x = x.f_to_device(model.device())?.f_to_kind(Kind::Double)?.f_detach()?;
         let labels = match labels {
             Some(labels) => Some(labels.f_to_device(model.device())?),

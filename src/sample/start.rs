@@ -358,6 +358,10 @@ mod tests {
         let rule = "sampler = DDPM, a step for each level: this model leads from one data set to another, and fresh noise would lead";
         assert!(refused.starts_with(rule), "{refused}");
         assert!(Sampler::ddim(2).eta(0.5).sample(&bridge).is_err());
+        let refused = crate::evaluate::Likelihood::exact().of(&bridge, &digits.images(), None).unwrap_err().to_string();
+        let rule = "the likelihood is that of Gaussian noise, and this model leads from one data set to another";
+        assert_eq!(refused, format!("model = a bridge: {rule}"));
+        assert!(crate::evaluate::VariationalBound::ddpm().of(&bridge, &digits).is_err());
     }
 
     #[test]

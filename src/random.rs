@@ -29,6 +29,8 @@ pub(crate) enum Stream {
     Evaluation = 14,
     Flip = 20,
     Crop = 21,
+    Dropout = 40,
+    Frequencies = 41,
 }
 
 /// Nobody draws more at once: what is more was mistyped.

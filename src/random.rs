@@ -27,6 +27,8 @@ pub(crate) enum Stream {
     Truth = 12,
     Source = 13,
     Evaluation = 14,
+    Flip = 20,
+    Crop = 21,
 }
 
 /// The generator of one stream's `step`-th draw.

@@ -1,6 +1,6 @@
 //! A handful of images to train on.
 
-use super::Dataset;
+use super::{Dataset, augment};
 use crate::random::{Stream, generator, permutation};
 use crate::schedule::{Levels, TrainingLevels};
 use crate::show::{Bundle, Show};
@@ -55,7 +55,7 @@ impl Show for Batch {
 }
 
 impl Dataset {
-    /// `size` different images, drawn with this seed.
+    /// `size` different images, drawn with this seed; mirrored and shifted where the data set asks for that.
     ///
     /// # Errors
     /// A size of 0 or one larger than the data set.
@@ -70,16 +70,14 @@ impl Dataset {
     pub fn batch(&self, size: usize, seed: u64) -> Result<Batch> {
         check_batch_size(size, self)?;
         let order = permutation(&mut generator(seed, Stream::Order, 0), self.len());
-        self.batch_of(&order[..size])
+        let Batch { images, labels } = self.batch_of(&order[..size])?;
+        Ok(Batch { images: augment::apply(&self.random, images, seed)?, labels })
     }
 
-    /// The images at these indices.
+    /// The images at these indices, as they are.
     pub(crate) fn batch_of(&self, indices: &[i64]) -> Result<Batch> {
-        let indices = Tensor::f_from_slice(indices)?;
-        Ok(Batch {
-            images: self.images().f_index_select(0, &indices)?,
-            labels: self.labels().f_index_select(0, &indices)?,
-        })
+        let labels = self.labels().f_index_select(0, &Tensor::f_from_slice(indices)?)?;
+        Ok(Batch { images: self.samples.gather(indices)?, labels })
     }
 }
 

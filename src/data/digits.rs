@@ -20,8 +20,8 @@ impl Dataset {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn digits() -> Result<Self> {
-        let (sizes, pixels) = idx::read_gzipped("digits/images", include_bytes!("digits/images.idx3.gz"))?;
-        let (_, labels) = idx::read_gzipped("digits/labels", include_bytes!("digits/labels.idx1.gz"))?;
+        let (sizes, pixels) = idx::read("digits/images", include_bytes!("digits/images.idx3.gz"))?;
+        let (_, labels) = idx::read("digits/labels", include_bytes!("digits/labels.idx1.gz"))?;
         let shape = [sizes[0] as i64, 1, sizes[1] as i64, sizes[2] as i64];
         let images = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?.f_to_kind(Kind::Float)?;
         let images = images.f_div_scalar(8.0)?.f_sub_scalar(1.0)?;

@@ -56,11 +56,11 @@ impl Dataset {
 
 impl Show for Dataset {
     fn bundle(&self) -> Result<Bundle> {
-        if self.images().dim() == 2 {
+        if self.shape().len() == 2 {
             return points(&self.images(), &self.labels(), &self.classes(), &format!("{}: ", self.name()))?.bundle();
         }
         let shown = self.batch_of(&self.specimens()?)?;
-        let (size, classes) = (self.images().size(), self.classes());
+        let (size, classes) = (self.shape(), self.classes());
         let kinds = if classes.is_empty() { "no classes".to_string() } else { format!("{} classes", classes.len()) };
         let title = format!(
             "{}: {} images of {} x {} x {}, {kinds}; {} shown",

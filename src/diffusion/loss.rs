@@ -90,7 +90,7 @@ impl Diffusion {
             let rule = "the variational bound is that of Gaussian noise: from a source take another weight";
             return Err(Error::argument("loss_weight", self.loss_weight, rule));
         }
-        let (size, sample) = (source.images().size(), self.network.sample_shape());
+        let (size, sample) = (source.shape(), self.network.sample_shape());
         if size[1..] != sample {
             let rule = format!("this model takes samples of {}", sides(&sample));
             return Err(Error::argument("source", format!("{:?}", &size[1..]), rule));

@@ -34,8 +34,8 @@ pub struct Nearest {
 
 impl Nearest {
     fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
-        if images.size()[1..] != dataset.images().size()[1..] {
-            let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.images().size()[1..]);
+        if images.size()[1..] != dataset.shape()[1..] {
+            let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.shape()[1..]);
             return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));
         }
         // In float64 and by differences, not by the expanded square, which loses small distances.

@@ -248,7 +248,7 @@ impl Trainer {
                 return Err(Error::argument(name, value, rule));
             }
         }
-        let (images, network) = (dataset.images().size(), self.model.network());
+        let (images, network) = (dataset.shape(), self.model.network());
         if images[1..] != network.sample_shape() {
             let rule = format!("this model takes samples of {}", sides(&network.sample_shape()));
             return Err(Error::argument("data set", format!("{:?}", &images[1..]), rule));

@@ -1,0 +1,125 @@
+//! What a report and a cleaning look like.
+
+use super::clean::Cleaning;
+use super::report::Report;
+use super::troubles::few;
+use super::{Dataset, duplicates};
+use crate::Result;
+use crate::show::{Bundle, Grid, Show, Table, digits, grouped, sides};
+use serde_json::Value;
+
+/// Images of a kind that are shown.
+const SHOWN: usize = 20;
+/// Names in a line of a table.
+const NAMED: usize = 8;
+
+impl Show for Report {
+    fn bundle(&self) -> Result<Bundle> {
+        let dataset = &self.dataset;
+        let name = |&index: &usize| dataset.sample_name(index);
+        let repeats = |pairs: &[(usize, usize)]| -> Vec<String> {
+            pairs.iter().map(|(index, other)| format!("{} is {}", name(index), name(other))).collect()
+        };
+        let names = |indices: &[usize]| indices.iter().map(name).collect::<Vec<_>>();
+        let shape = dataset.shape();
+        let classes: Vec<String> =
+            self.class_counts().into_iter().map(|(class, count)| format!("{class}: {}", grouped(count))).collect();
+        let mut rows = vec![
+            ("samples".to_string(), grouped(dataset.len()), sides(&shape[1..])),
+            ("classes".into(), grouped(classes.len()), few(&classes, 20)),
+            (
+                "range".into(),
+                format!("{} to {}", digits(self.low()), digits(self.high())),
+                format!("mean {}, standard deviation {}", digits(self.mean()), digits(self.std())),
+            ),
+        ];
+        if self.unlabelled > 0 && !classes.is_empty() {
+            rows.push(("without a label".into(), grouped(self.unlabelled), String::new()));
+        }
+        let within = format!("near duplicates (within {} of another)", duplicates::NEAR);
+        let far = format!("outliers (farther than {} from the mean)", digits(self.fence));
+        let mut found =
+            |what: &str, names: &[String]| rows.push((what.into(), grouped(names.len()), few(names, NAMED)));
+        found("not finite", &names(&self.not_finite()));
+        found("exact duplicates", &repeats(&self.duplicates()));
+        if shape.len() == 4 {
+            found(&within, &repeats(&self.near_duplicates()));
+            found("of one value", &names(&self.blank()));
+        }
+        found(&far, &names(&self.outliers()));
+        for (what, files) in self.troubles() {
+            found(&what, &files);
+        }
+        if self.other_label > 0 {
+            rows.push(("duplicates with another label".into(), grouped(self.other_label), String::new()));
+        }
+        let mut worst: Vec<(usize, String)> = Vec::new();
+        worst.extend(self.not_finite().into_iter().take(SHOWN).map(|index| (index, "not finite".to_string())));
+        for (pairs, word) in [(self.duplicates(), "same"), (self.near_duplicates(), "near")] {
+            for (index, other) in pairs.into_iter().take(SHOWN / 4) {
+                worst.extend([(other, name(&other)), (index, format!("{word}: {}", name(&index)))]);
+            }
+        }
+        worst.extend(self.blank().into_iter().take(SHOWN / 4).map(|index| (index, "one value".to_string())));
+        worst.extend(self.outliers().into_iter().take(SHOWN).map(|index| (index, format!("far: {}", name(&index)))));
+        worst.truncate(2 * SHOWN);
+        table_and_images(dataset, &dataset.name().to_string(), rows, &worst)
+    }
+}
+
+impl Show for Cleaning {
+    fn bundle(&self) -> Result<Bundle> {
+        let dataset = &self.report.dataset;
+        let removed = self.removed();
+        let reasons = self.reasons();
+        let rows = reasons
+            .iter()
+            .map(|(reason, indices)| {
+                let names: Vec<String> = indices.iter().map(|&index| dataset.sample_name(index)).collect();
+                ((*reason).to_string(), grouped(indices.len()), few(&names, NAMED))
+            })
+            .collect();
+        let shown: Vec<(usize, String)> =
+            removed.iter().take(2 * SHOWN).map(|&index| (index, dataset.sample_name(index))).collect();
+        let title = match removed.len() {
+            0 => format!("{}: nothing to remove", dataset.name()),
+            count => format!(
+                "{}: apply() would remove {} of {}; nothing is removed yet",
+                dataset.name(),
+                grouped(count),
+                grouped(dataset.len())
+            ),
+        };
+        table_and_images(dataset, &title, rows, &shown)
+    }
+}
+
+/// A table of what, how many and which, and below it images with captions.
+fn table_and_images(
+    dataset: &Dataset,
+    title: &str,
+    rows: Vec<(String, String, String)>,
+    images: &[(usize, String)],
+) -> Result<Bundle> {
+    let table =
+        rows.into_iter().fold(Table::new(["what", "count", "which"]).title(title), |table, (what, count, which)| {
+            table.row([what, count, which])
+        });
+    let table = table.bundle()?;
+    if images.is_empty() || dataset.shape().len() != 4 || ![1, 3].contains(&dataset.shape()[1]) {
+        return Ok(table);
+    }
+    let indices: Vec<i64> = images.iter().map(|(index, _)| *index as i64).collect();
+    let captions = images.iter().map(|(_, caption)| caption.clone()).collect();
+    let grid = Grid::new(&dataset.batch_of(&indices)?.images)?.captions(captions).bundle()?;
+    let text = |bundle: &Bundle, mime: &str| bundle.get(mime).and_then(Value::as_str).unwrap_or_default().to_string();
+    let html = format!("{}\n{}", text(&table, "text/html"), text(&grid, "image/svg+xml"));
+    Ok(Bundle::text(format!("{}\n\n{}", table.plain_text(), grid.plain_text())).html(html))
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = self.bundle().map_or_else(|error| error.to_string(), |bundle| bundle.plain_text().to_string());
+        write!(f, "{text}")
+    }
+}

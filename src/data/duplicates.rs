@@ -1,5 +1,6 @@
 //! Images that are there twice, or nearly so.
 
+use super::parallel::in_threads;
 use super::samples::Samples;
 use crate::Result;
 use std::collections::HashMap;
@@ -8,8 +9,14 @@ use tch::{Kind, Tensor};
 /// The root mean square of two images' differences up to which they are near duplicates.
 pub(super) const NEAR: f64 = 0.05;
 
+/// Its square, with room for the rounding of float32.
+const NEAR_SQUARE: f32 = (NEAR * NEAR * 1.001) as f32;
+
 /// Blocks of an image in each direction whose means are compared first.
-const BLOCKS: i64 = 4;
+const BLOCKS: i64 = 8;
+
+/// Images that a thread looks at before it takes others.
+const CHUNK: usize = 256;
 
 /// Points in a leaf of the tree.
 const LEAF: usize = 16;
@@ -63,15 +70,20 @@ pub(super) fn near(samples: &Samples, sketches: &[f32], among: Vec<usize>) -> Re
     let tree = Tree { points: sketches, dimension: sketches.len() / count.max(1) };
     let mut order = among.clone();
     let root = tree.grow(&mut order, 0);
-    let mut pairs = Vec::new();
-    for index in among {
-        if let Some(other) =
-            tree.find(&root, &order, index, &mut |other| Ok(other < index && samples.distance(index, other)? <= NEAR))?
-        {
-            pairs.push((index, other));
+    // A tensor may go to another thread, but not be looked at from two.
+    let parts: Vec<(&[usize], Samples)> = among.chunks(CHUNK).map(|chunk| (chunk, samples.clone())).collect();
+    let found = in_threads("Looking for near duplicates", parts.into_iter(), |(chunk, samples)| {
+        let mut pairs = Vec::new();
+        for &index in chunk {
+            let mut accept = |other| Ok(other < index && samples.distance(index, other)? <= NEAR);
+            let outside = &mut vec![0.0; tree.dimension];
+            if let Some(other) = tree.find(&root, &order, (index, outside, 0.0), &mut accept)? {
+                pairs.push((index, other));
+            }
         }
-    }
-    Ok(pairs)
+        Ok(pairs)
+    })?;
+    Ok(found.into_iter().collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Points, N x dimension.
@@ -123,40 +135,51 @@ impl Tree<'_> {
         Node::Split { axis, at, below: Box::new(below), above: Box::new(above) }
     }
 
-    /// The first point within `NEAR` of another that is accepted.
+    /// The first point within `NEAR` of another that is accepted. `beyond` says how far the other lies outside the node's box
+    /// along each axis, and `square` the sum of its squares.
     fn find(
         &self,
         node: &Node,
         order: &[usize],
-        from: usize,
+        (from, beyond, square): (usize, &mut [f32], f32),
         accept: &mut dyn FnMut(usize) -> Result<bool>,
     ) -> Result<Option<usize>> {
         let point = self.point(from);
         match node {
             Node::Leaf { first, end } => {
                 for &other in &order[*first..*end] {
-                    let square: f32 = point.iter().zip(self.point(other)).map(|(a, b)| (a - b) * (a - b)).sum();
-                    // Room for the rounding of float32.
-                    if f64::from(square) <= NEAR * NEAR * 1.001 && accept(other)? {
+                    if within(point, self.point(other)) && accept(other)? {
                         return Ok(Some(other));
                     }
                 }
                 Ok(None)
             }
             Node::Split { axis, at, below, above } => {
-                let beyond = f64::from(point[*axis] - at);
-                if beyond <= NEAR * 1.001
-                    && let Some(found) = self.find(below, order, from, accept)?
-                {
+                let offset = point[*axis] - at;
+                let (near, far) = if offset < 0.0 { (below, above) } else { (above, below) };
+                if let Some(found) = self.find(near, order, (from, beyond, square), accept)? {
                     return Ok(Some(found));
                 }
-                if beyond >= -NEAR * 1.001 {
-                    return self.find(above, order, from, accept);
-                }
-                Ok(None)
+                let before = std::mem::replace(&mut beyond[*axis], offset);
+                let square = square - before * before + offset * offset;
+                let found = match square <= NEAR_SQUARE {
+                    true => self.find(far, order, (from, beyond, square), accept),
+                    false => Ok(None),
+                };
+                beyond[*axis] = before;
+                found
             }
         }
     }
+}
+
+/// Whether two points are within `NEAR`; most are not, and show that early.
+fn within(one: &[f32], other: &[f32]) -> bool {
+    let mut square = 0.0;
+    one.chunks(8).zip(other.chunks(8)).all(|(one, other)| {
+        square += one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        square <= NEAR_SQUARE
+    })
 }
 
 #[cfg(test)]

@@ -159,9 +159,20 @@ mod tests {
             println!("NOISEBOOK_MNIST names no folder: nothing was measured");
             return;
         };
-        let began = std::time::Instant::now();
+        let memory = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+            line.trim_end_matches(" kB").rsplit(['\t', ' ']).next().unwrap().parse::<f64>().unwrap() / 1_024.0
+        };
+        Dataset::digits().unwrap(); // wakes libtorch
+        let (before, began) = (memory(), std::time::Instant::now());
         let mnist = Dataset::mnist(&folder).unwrap().pad(32).unwrap();
         println!("{:?} in {:.2} s", mnist.shape(), began.elapsed().as_secs_f64());
+        println!(
+            "{:.0} MB more than before, {:.0} MB of pixels",
+            memory() - before,
+            mnist.shape().iter().product::<i64>() as f64 / 1_048_576.0
+        );
         // Counted in the labels' file with od and uniq.
         let labels = Vec::<i64>::try_from(mnist.labels()).unwrap();
         let counts: Vec<usize> = (0..10).map(|class| labels.iter().filter(|&&label| label == class).count()).collect();
@@ -175,10 +186,5 @@ mod tests {
             loader.batch(step).unwrap();
         }
         println!("{:.3} ms a batch of 64, back to back", began.elapsed().as_secs_f64() * 1e3 / steps as f64);
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        println!(
-            "{}",
-            status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS")).collect::<String>()
-        );
     }
 }

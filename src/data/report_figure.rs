@@ -11,14 +11,15 @@ use serde_json::Value;
 /// Images of a kind that are shown.
 const SHOWN: usize = 20;
 /// Names in a line of a table.
-const NAMED: usize = 8;
+const NAMED: usize = 6;
 
 impl Show for Report {
     fn bundle(&self) -> Result<Bundle> {
         let dataset = &self.dataset;
         let name = |&index: &usize| dataset.sample_name(index);
-        let repeats = |pairs: &[(usize, usize)]| -> Vec<String> {
-            pairs.iter().map(|(index, other)| format!("{} is {}", name(index), name(other))).collect()
+        let short = |index: usize| short(&dataset.sample_name(index));
+        let repeats = |pairs: &[(usize, usize)], word: &str| -> Vec<String> {
+            pairs.iter().map(|(index, other)| format!("{} {word} {}", name(index), name(other))).collect()
         };
         let names = |indices: &[usize]| indices.iter().map(name).collect::<Vec<_>>();
         let shape = dataset.shape();
@@ -27,11 +28,7 @@ impl Show for Report {
         let mut rows = vec![
             ("samples".to_string(), grouped(dataset.len()), sides(&shape[1..])),
             ("classes".into(), grouped(classes.len()), few(&classes, 20)),
-            (
-                "range".into(),
-                format!("{} to {}", digits(self.low()), digits(self.high())),
-                format!("mean {}, standard deviation {}", digits(self.mean()), digits(self.std())),
-            ),
+            ("range".into(), String::new(), self.range_in_words()),
         ];
         if self.unlabelled > 0 && !classes.is_empty() {
             rows.push(("without a label".into(), grouped(self.unlabelled), String::new()));
@@ -41,9 +38,9 @@ impl Show for Report {
         let mut found =
             |what: &str, names: &[String]| rows.push((what.into(), grouped(names.len()), few(names, NAMED)));
         found("not finite", &names(&self.not_finite()));
-        found("exact duplicates", &repeats(&self.duplicates()));
+        found("exact duplicates", &repeats(&self.duplicates(), "is"));
         if shape.len() == 4 {
-            found(&within, &repeats(&self.near_duplicates()));
+            found(&within, &repeats(&self.near_duplicates(), "is like"));
             found("of one value", &names(&self.blank()));
         }
         found(&far, &names(&self.outliers()));
@@ -57,13 +54,13 @@ impl Show for Report {
         worst.extend(self.not_finite().into_iter().take(SHOWN).map(|index| (index, "not finite".to_string())));
         for (pairs, word) in [(self.duplicates(), "same"), (self.near_duplicates(), "near")] {
             for (index, other) in pairs.into_iter().take(SHOWN / 4) {
-                worst.extend([(other, name(&other)), (index, format!("{word}: {}", name(&index)))]);
+                worst.extend([(other, short(other)), (index, format!("{word}: {}", short(index)))]);
             }
         }
         worst.extend(self.blank().into_iter().take(SHOWN / 4).map(|index| (index, "one value".to_string())));
-        worst.extend(self.outliers().into_iter().take(SHOWN).map(|index| (index, format!("far: {}", name(&index)))));
+        worst.extend(self.outliers().into_iter().take(SHOWN).map(|index| (index, format!("far: {}", short(index)))));
         worst.truncate(2 * SHOWN);
-        table_and_images(dataset, &dataset.name().to_string(), rows, &worst)
+        table_and_images(dataset, dataset.name(), rows, &worst)
     }
 }
 
@@ -80,7 +77,7 @@ impl Show for Cleaning {
             })
             .collect();
         let shown: Vec<(usize, String)> =
-            removed.iter().take(2 * SHOWN).map(|&index| (index, dataset.sample_name(index))).collect();
+            removed.iter().take(2 * SHOWN).map(|&index| (index, short(&dataset.sample_name(index)))).collect();
         let title = match removed.len() {
             0 => format!("{}: nothing to remove", dataset.name()),
             count => format!(
@@ -115,6 +112,19 @@ fn table_and_images(
     let text = |bundle: &Bundle, mime: &str| bundle.get(mime).and_then(Value::as_str).unwrap_or_default().to_string();
     let html = format!("{}\n{}", text(&table, "text/html"), text(&grid, "image/svg+xml"));
     Ok(Bundle::text(format!("{}\n\n{}", table.plain_text(), grid.plain_text())).html(html))
+}
+
+impl Report {
+    fn range_in_words(&self) -> String {
+        let [low, high, mean, std] = [self.low(), self.high(), self.mean(), self.std()].map(digits);
+        format!("{low} to {high}, mean {mean}, standard deviation {std}")
+    }
+}
+
+/// A file's name without its folders and its ending: what fits below an image.
+fn short(name: &str) -> String {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_string()
 }
 
 impl std::fmt::Debug for Report {

@@ -31,7 +31,9 @@ fn every_fault_is_found() {
     assert_eq!(report.class_counts(), [("a".to_string(), 42), ("b".to_string(), 2)]);
     assert_eq!((report.low(), report.high()), (-1.0, 1.0));
     let text = report.bundle().unwrap().plain_text().to_string();
-    for line in ["samples", "a: 42, b: 2", "40 is 3", "41 is 5", "without a label", "duplicates with another label"] {
+    for line in
+        ["samples", "a: 42, b: 2", "40 is 3", "41 is like 5", "without a label", "duplicates with another label"]
+    {
         assert!(text.contains(line), "{line}: {text}");
     }
     let html = report.bundle().unwrap().get("text/html").unwrap().as_str().unwrap().to_string();

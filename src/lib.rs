@@ -41,6 +41,7 @@
 mod denoiser;
 mod diffusion;
 mod error;
+mod fields;
 mod labels;
 mod random;
 

@@ -8,7 +8,7 @@ pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::{
     Density, Likelihood, LikelihoodMap, Nearest, ScoreField, VariationalBound, frechet_distance, ks_test,
 };
-pub use crate::net::{ArticleUNet, Mlp, Network, UNet};
+pub use crate::net::{ArticleUNet, Mlp, Network, TimeEmbedding, UNet};
 pub use crate::prediction::{LossWeight, Prediction};
 pub use crate::process::{Paths, Posterior, Strip, Transition};
 pub use crate::sample::{ClassifierFree, ClassifierGuided, Inpaint, SampleStep, Sampler, Samples};

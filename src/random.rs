@@ -27,6 +27,8 @@ pub(crate) enum Stream {
     Truth = 12,
     Source = 13,
     Evaluation = 14,
+    Dropout = 40,
+    Frequencies = 41,
 }
 
 /// The generator of one stream's `step`-th draw.

@@ -26,3 +26,33 @@ fn the_same_seed_gives_the_same_samples_byte_for_byte() -> Result<(), noisebook:
     assert_ne!(write_digits(8)?, first);
     Ok(())
 }
+
+/// Saved, loaded and trained on: the same as if it had never left. What is frozen stays, decay of weights or not.
+#[test]
+fn a_loaded_model_goes_on_as_the_saved_one_and_keeps_what_is_frozen() -> Result<(), noisebook::Error> {
+    let path = std::env::temp_dir().join(format!("noisebook-{}-goes-on.safetensors", std::process::id()));
+    let mlp = Mlp::builder().hidden(16).layers(2).classes(2).build()?;
+    let model = Diffusion::new(&mlp, &Schedule::flow(100)?, Prediction::Flow)?;
+    let moons = Dataset::moons(200, 0.05)?;
+    let trainer = |model: &Diffusion| Trainer::new(model).steps(3).batch_size(32).weight_decay(0.5).seed(4);
+    trainer(&model).fit(&moons)?;
+    model.save(&path)?;
+    let loaded = Diffusion::load(&path)?;
+    std::fs::remove_file(path).unwrap();
+    let copies = |model: &Diffusion| -> Vec<(String, Tensor)> {
+        model.network().parameters().named().into_iter().map(|(name, weight)| (name, weight.copy())).collect()
+    };
+    let before = copies(&model);
+    for model in [&model, &loaded] {
+        model.network().freeze(&["blocks.0", "time"])?;
+        trainer(model).fit(&moons)?;
+    }
+    assert_eq!(loaded.network().parameters().trained_steps(), 6);
+    let after = copies(&model);
+    assert_eq!(copies(&loaded), after);
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        let frozen = name.starts_with("blocks.0.") || name.starts_with("time.");
+        assert_eq!(before == after, frozen, "{name}");
+    }
+    Ok(())
+}

@@ -40,8 +40,18 @@ impl Diffusion {
         Ok(self.evaluate(&batch.images, &batch.labels, seed, 0)?.loss)
     }
 
-    /// The loss with the draws of step `step` of a run.
+    /// The loss with the draws of step `step` of a run, dropout among them.
     pub(crate) fn evaluate(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
+        self.look(images, labels, (seed, step), true)
+    }
+
+    /// The same without dropout, as in sampling: for a pass that measures.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn evaluate_still(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
+        self.look(images, labels, (seed, step), false)
+    }
+
+    fn look(&self, images: &Tensor, labels: &Tensor, (seed, step): (u64, u64), training: bool) -> Result<Evaluation> {
         self.check()?;
         let device = self.device();
         let shape = images.size();
@@ -62,7 +72,12 @@ impl Diffusion {
         let eps = self.other_end(&shape, seed, step)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
         let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
-        let output = self.output(&xt, &levels, labels.as_ref())?;
+        let (input, labels) = (self.input(&xt, &levels)?, labels.as_ref());
+        let output = if training {
+            self.network.forward_training(&input, &levels, labels, seed, step)?
+        } else {
+            self.network.forward(&input, &levels, labels)?
+        };
         let target = self.prediction.target(&images, &eps, &alpha, &sigma)?;
         let loss = self.weighted_mean(&output.f_sub(&target)?.f_square()?, &levels)?;
         let x0 = self.prediction.x0(&xt, &output.f_detach()?, &alpha, &sigma)?;
@@ -127,7 +142,7 @@ impl Diffusion {
 mod tests {
     use super::super::tests::model;
     use super::*;
-    use crate::net::UNet;
+    use crate::net::{Network, UNet};
     use crate::schedule::TrainingLevels;
     use crate::show::Show;
     use crate::{Dataset, Schedule};
@@ -148,6 +163,27 @@ mod tests {
         let kept = alpha_bars.iter().sum::<f64>() / alpha_bars.len() as f64;
         // The mean over 1,797 drawn levels stands for the mean over all: abar's spread is 0.36.
         assert!((loss - (kept + (1.0 - kept) * square)).abs() < 4.0 * 0.36 / 1_797f64.sqrt(), "{loss}");
+    }
+
+    #[test]
+    fn dropout_is_in_the_loss_and_not_in_what_measures() {
+        let builder = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).blocks(1);
+        let [plain, dropping] = [0.0, 0.5].map(|share| {
+            let unet = builder.clone().dropout(share).build().unwrap();
+            let _guard = tch::no_grad_guard();
+            for (_, mut weight) in unet.parameters().named() {
+                let _ = weight.f_add_scalar_(0.05).unwrap();
+            }
+            Diffusion::new(&unet, &Schedule::cosine(100).unwrap(), Prediction::V).unwrap()
+        });
+        let batch = Dataset::digits().unwrap().batch(8, 0).unwrap();
+        let of = |model: &Diffusion, still: bool| {
+            let pass = if still { Diffusion::evaluate_still } else { Diffusion::evaluate };
+            pass(model, &batch.images, &batch.labels, 3, 4).unwrap().loss.double_value(&[])
+        };
+        assert_eq!(of(&plain, false), of(&dropping, true));
+        assert_eq!(of(&dropping, false), of(&dropping, false));
+        assert_ne!(of(&dropping, false), of(&dropping, true));
     }
 
     #[test]

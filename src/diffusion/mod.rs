@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod best;
 mod loss;
+mod saved;
 
 pub(crate) use loss::Evaluation;
 
@@ -169,11 +170,11 @@ impl Diffusion {
         Ok(Self { network: self.network.copy_network()?, ..self.clone() })
     }
 
-    /// What the network says of `xt`, which goes in at the prediction's scale.
-    fn output(&self, xt: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+    /// `xt` as it goes into the network: at the prediction's scale.
+    fn input(&self, xt: &Tensor, levels: &Levels) -> Result<Tensor> {
         let xt = xt.f_to_kind(Kind::Float)?;
         let scale = |t| self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t));
-        self.network.forward(&xt.f_mul(&levels.column(&xt, scale)?)?, levels, labels)
+        Ok(xt.f_mul(&levels.column(&xt, scale)?)?)
     }
 }
 
@@ -181,7 +182,7 @@ impl Denoiser for Diffusion {
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
         let xt = &xt.f_to_device(self.device())?;
-        let output = self.output(xt, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
+        let output = self.network.forward(&self.input(xt, &levels)?, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
         self.prediction.x0(xt, &output, &alpha, &sigma)
     }

@@ -4,13 +4,16 @@ use super::article_builder::ArticleUNetBuilder;
 use super::article_layers::{DoubleConv, Down, EMBEDDING, SelfAttention, Up};
 use super::checks::check_input;
 use super::layers::{Conv2d, Embedding};
-use super::parameters::{Initializer, Parameters};
+use super::parameters::Parameters;
+use super::parameters_builder::ParametersBuilder;
+use super::saved;
 use super::summary::Summary;
 use super::time::sinusoidal;
 use super::{Network, UNet};
 use crate::Result;
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, grouped, sides};
+use crate::show::{Bundle, Show, sides};
+use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
 
@@ -88,11 +91,58 @@ impl ArticleUNet {
         Ok(copy)
     }
 
+    /// Writes the network as a safetensors file: the weights under their names, and its description as JSON in the header.
+    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is not part
+    /// of it.
+    ///
+    /// # Errors
+    /// A path that cannot be written.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-article-save.safetensors");
+    /// # let article = UNet::article().image_size(8).build()?;
+    /// article.save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        saved::save(self, path.as_ref())
+    }
+
+    /// The network of a file that [`save`](Self::save) wrote, or PyTorch: the state dict of the article's module as a
+    /// safetensors file (`safetensors.torch.save_file(model.state_dict(), path)`; a `.pt` file is a program of Python). On the
+    /// best device there is.
+    ///
+    /// A state dict tells channels and classes, but not the size of the images, which changes no weight: 32 pixels are meant.
+    /// For others build the network and take [`Parameters::load`].
+    ///
+    /// # Errors
+    /// No such file; not one of safetensors; a file of another network, or of other weights.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-article-load.safetensors");
+    /// # let article = UNet::article().image_size(8).build()?;
+    /// article.save(&path)?;
+    /// let same = ArticleUNet::load(&path)?;
+    /// assert_eq!(same.parameters().named(), article.parameters().named());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        saved::load(path, Self::KIND, |fields, tensors| match fields {
+            Some(fields) => Self::described(&fields),
+            None => Self::from_state_dict(path, tensors),
+        })
+    }
+
     pub(super) fn from_valid(config: ArticleUNetBuilder) -> Result<Self> {
-        let mut init = Initializer::new(config.seed);
+        let mut init = Parameters::builder(config.seed);
         let mut summary = Summary::default();
         let layers = Layers::new(&config, &mut init, &mut summary)?;
-        let parameters = init.finish(config.device_or_best())?;
+        let parameters = init.build(config.device_or_best())?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 
@@ -109,7 +159,7 @@ impl ArticleUNet {
 }
 
 impl Layers {
-    fn new(config: &ArticleUNetBuilder, init: &mut Initializer, summary: &mut Summary) -> Result<Self> {
+    fn new(config: &ArticleUNetBuilder, init: &mut ParametersBuilder, summary: &mut Summary) -> Result<Self> {
         let size = config.image_size;
         let at = |channels: i64, size: i64| format!("{channels} x {size} x {size}");
         let conv_in = summary.layer(init, "inc", "double conv", at(64, size), |init| {
@@ -185,14 +235,17 @@ impl Network for ArticleUNet {
     fn copy_network(&self) -> Result<Rc<dyn Network>> {
         Ok(Rc::new(self.copy()?))
     }
+
+    fn description(&self) -> String {
+        self.inner.config.describe().to_string()
+    }
 }
 
 impl Show for ArticleUNet {
     fn bundle(&self) -> Result<Bundle> {
         let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title =
-            format!("The article's U-Net for {shape}, {classes}: {} parameters", grouped(self.parameter_count()));
+        let title = format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted());
         self.inner.summary.table(title).bundle()
     }
 }

@@ -21,7 +21,7 @@ pub struct ArticleUNetBuilder {
     pub(super) image_size: i64,
     pub(super) classes: Option<i64>,
     pub(super) seed: u64,
-    device: Option<Device>,
+    pub(super) device: Option<Device>,
 }
 
 impl Default for ArticleUNetBuilder {

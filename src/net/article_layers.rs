@@ -1,7 +1,7 @@
 //! The blocks of the article's network, under the names that its PyTorch code gives them.
 
 use super::layers::{Conv2d, GroupNorm, LayerNorm, Linear};
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
 use crate::Result;
 use tch::Tensor;
 
@@ -19,7 +19,7 @@ pub(super) struct DoubleConv {
 }
 
 impl DoubleConv {
-    pub(super) fn new(init: &mut Initializer, name: &str, from: i64, middle: i64, to: i64) -> Result<Self> {
+    pub(super) fn new(init: &mut ParametersBuilder, name: &str, from: i64, middle: i64, to: i64) -> Result<Self> {
         init.scope(name, |init| {
             init.scope("double_conv", |init| {
                 let conv1 = Conv2d::without_bias(init, "0", from, middle, 3)?;
@@ -31,7 +31,7 @@ impl DoubleConv {
         })
     }
 
-    fn residual(init: &mut Initializer, name: &str, channels: i64) -> Result<Self> {
+    fn residual(init: &mut ParametersBuilder, name: &str, channels: i64) -> Result<Self> {
         Ok(Self { residual: true, ..Self::new(init, name, channels, channels, channels)? })
     }
 
@@ -50,7 +50,7 @@ pub(super) struct Down {
 }
 
 impl Down {
-    pub(super) fn new(init: &mut Initializer, name: &str, from: i64, to: i64) -> Result<Self> {
+    pub(super) fn new(init: &mut ParametersBuilder, name: &str, from: i64, to: i64) -> Result<Self> {
         init.scope(name, |init| {
             let convs = init.scope("maxpool_conv", |init| {
                 Ok((DoubleConv::residual(init, "1", from)?, DoubleConv::new(init, "2", from, to, to)?))
@@ -77,7 +77,7 @@ pub(super) struct Up {
 
 impl Up {
     /// `from` counts the channels of both inputs.
-    pub(super) fn new(init: &mut Initializer, name: &str, from: i64, to: i64) -> Result<Self> {
+    pub(super) fn new(init: &mut ParametersBuilder, name: &str, from: i64, to: i64) -> Result<Self> {
         init.scope(name, |init| {
             let convs = init.scope("conv", |init| {
                 Ok((DoubleConv::residual(init, "0", from)?, DoubleConv::new(init, "1", from, from / 2, to)?))
@@ -110,7 +110,7 @@ pub(super) struct SelfAttention {
 }
 
 impl SelfAttention {
-    pub(super) fn new(init: &mut Initializer, name: &str, channels: i64) -> Result<Self> {
+    pub(super) fn new(init: &mut ParametersBuilder, name: &str, channels: i64) -> Result<Self> {
         // torch.nn.MultiheadAttention: Xavier-uniform over its three maps together, a plain linear map, biases 0.
         let (xavier, plain) = ((6.0 / (4 * channels) as f64).sqrt(), 1.0 / (channels as f64).sqrt());
         init.scope(name, |init| {

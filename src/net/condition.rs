@@ -1,34 +1,62 @@
 //! The vector that tells a network's blocks the time and the class.
 
 use super::layers::{Embedding, Linear};
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
 use super::summary::Summary;
-use super::time::sinusoidal;
+use super::time::{fourier, sinusoidal};
 use crate::Result;
 use crate::schedule::Levels;
 use tch::{Device, Kind, Tensor};
 
-/// silu(linear(silu(linear(sinusoidal(1000 t)))) + class), with one more class for "no label" (Ho et al. 2020, their
+/// What the two linear layers see of the time.
+#[derive(Clone, Debug)]
+pub(super) enum Waves {
+    /// So many sines and cosines together, an even number, of 1000 t.
+    Sinusoidal(i64),
+    /// Those of these frequencies, of t.
+    Fourier(Vec<f64>),
+}
+
+impl Waves {
+    fn width(&self) -> i64 {
+        match self {
+            Self::Sinusoidal(width) => *width,
+            Self::Fourier(frequencies) => 2 * frequencies.len() as i64,
+        }
+    }
+
+    fn of(&self, levels: &Levels, device: Device) -> Result<Tensor> {
+        let times = levels.times();
+        match self {
+            Self::Sinusoidal(width) => {
+                sinusoidal(&times.into_iter().map(|t| 1_000.0 * t).collect::<Vec<_>>(), *width, device)
+            }
+            Self::Fourier(frequencies) => fourier(&times, frequencies, device),
+        }
+    }
+}
+
+/// silu(linear(silu(linear(waves(t)))) + class), with one more class for "no label" (Ho et al. 2020, their
 /// code; Ho & Salimans 2022).
 #[derive(Debug)]
 pub(super) struct Condition {
-    sines: i64,
+    waves: Waves,
     time: (Linear, Linear),
     classes: Option<(Embedding, i64)>,
 }
 
 impl Condition {
-    /// `sines` numbers of time (even) make a vector of `width`.
+    /// The waves of time make a vector of `width`.
     pub(super) fn new(
-        init: &mut Initializer,
+        init: &mut ParametersBuilder,
         summary: &mut Summary,
-        (sines, width): (i64, i64),
+        (waves, width): (Waves, i64),
         classes: Option<i64>,
     ) -> Result<Self> {
-        let mut linear = |init: &mut Initializer, name: &str, from: i64| {
+        let mut linear = |init: &mut ParametersBuilder, name: &str, from: i64| {
             summary.layer(init, name, "linear", width.to_string(), |init| Linear::new(init, name, from, width))
         };
-        let time = (linear(init, "time.0", sines)?, linear(init, "time.1", width)?);
+        let time = (linear(init, "time.0", waves.width())?, linear(init, "time.1", width)?);
         let classes = match classes {
             None => None,
             Some(count) => {
@@ -38,13 +66,12 @@ impl Condition {
                 Some((embedding, count))
             }
         };
-        Ok(Self { sines, time, classes })
+        Ok(Self { waves, time, classes })
     }
 
     /// N x width, for N levels and labels that were checked.
     pub(super) fn forward(&self, levels: &Levels, labels: Option<&Tensor>, device: Device) -> Result<Tensor> {
-        let times: Vec<f64> = levels.times().iter().map(|t| 1_000.0 * t).collect();
-        let time = sinusoidal(&times, self.sines, device)?;
+        let time = self.waves.of(levels, device)?;
         let mut vector = self.time.1.forward(&self.time.0.forward(&time)?.f_silu()?)?;
         if let Some((classes, count)) = &self.classes {
             let null = Tensor::f_full([levels.len() as i64], *count, (Kind::Int64, device))?;

@@ -143,12 +143,12 @@ impl View for Stored {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
     /// A path of a file that this test alone writes.
-    fn place(name: &str) -> PathBuf {
+    pub(crate) fn place(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("noisebook-{}-{name}", std::process::id()))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! tch's own layers start from other bounds (its Kaiming gain is sqrt(2)) and panic where these return an error.
 
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
 use crate::Result;
 use tch::Tensor;
 
@@ -16,7 +16,7 @@ pub(crate) struct Conv2d {
 }
 
 impl Conv2d {
-    pub(crate) fn new(init: &mut Initializer, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
         let bound = 1.0 / ((from * kernel * kernel) as f64).sqrt();
         init.scope(name, |init| {
             let weight = init.uniform("weight", &[to, from, kernel, kernel], bound)?;
@@ -26,7 +26,13 @@ impl Conv2d {
     }
 
     /// The same without a bias, for where a normalisation that follows would take it away.
-    pub(crate) fn without_bias(init: &mut Initializer, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
+    pub(crate) fn without_bias(
+        init: &mut ParametersBuilder,
+        name: &str,
+        from: i64,
+        to: i64,
+        kernel: i64,
+    ) -> Result<Self> {
         let bound = 1.0 / ((from * kernel * kernel) as f64).sqrt();
         init.scope(name, |init| {
             let weight = init.uniform("weight", &[to, from, kernel, kernel], bound)?;
@@ -35,7 +41,7 @@ impl Conv2d {
     }
 
     /// The same with all weights zero, so that the branch that it ends starts as nothing (Ho et al. 2020, their code).
-    pub(crate) fn zero(init: &mut Initializer, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
+    pub(crate) fn zero(init: &mut ParametersBuilder, name: &str, from: i64, to: i64, kernel: i64) -> Result<Self> {
         init.scope(name, |init| {
             let weight = init.constant("weight", &[to, from, kernel, kernel], 0.0)?;
             let bias = Some(init.constant("bias", &[to], 0.0)?);
@@ -60,7 +66,7 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    pub(crate) fn new(init: &mut Initializer, name: &str, from: i64, to: i64) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, from: i64, to: i64) -> Result<Self> {
         let bound = 1.0 / (from as f64).sqrt();
         init.scope(name, |init| {
             let weight = init.uniform("weight", &[to, from], bound)?;
@@ -68,7 +74,7 @@ impl Linear {
         })
     }
 
-    pub(crate) fn zero(init: &mut Initializer, name: &str, from: i64, to: i64) -> Result<Self> {
+    pub(crate) fn zero(init: &mut ParametersBuilder, name: &str, from: i64, to: i64) -> Result<Self> {
         init.scope(name, |init| {
             let weight = init.constant("weight", &[to, from], 0.0)?;
             Ok(Self { weight, bias: init.constant("bias", &[to], 0.0)? })
@@ -89,7 +95,7 @@ pub(crate) struct GroupNorm {
 }
 
 impl GroupNorm {
-    pub(crate) fn new(init: &mut Initializer, name: &str, groups: i64, channels: i64) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, groups: i64, channels: i64) -> Result<Self> {
         init.scope(name, |init| {
             let weight = init.constant("weight", &[channels], 1.0)?;
             Ok(Self { groups, weight, bias: init.constant("bias", &[channels], 0.0)? })
@@ -109,7 +115,7 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub(crate) fn new(init: &mut Initializer, name: &str, channels: i64) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, channels: i64) -> Result<Self> {
         init.scope(name, |init| {
             let weight = init.constant("weight", &[channels], 1.0)?;
             Ok(Self { weight, bias: init.constant("bias", &[channels], 0.0)? })
@@ -129,7 +135,7 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
-    pub(crate) fn new(init: &mut Initializer, name: &str, count: i64, width: i64) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, count: i64, width: i64) -> Result<Self> {
         init.scope(name, |init| Ok(Self { weight: init.normal("weight", &[count, width])? }))
     }
 

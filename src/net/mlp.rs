@@ -2,14 +2,17 @@
 
 use super::Network;
 use super::checks::check_input;
-use super::condition::Condition;
+use super::condition::{Condition, Waves};
 use super::layers::Linear;
 use super::mlp_builder::MlpBuilder;
-use super::parameters::{Initializer, Parameters};
+use super::parameters::Parameters;
+use super::parameters_builder::ParametersBuilder;
+use super::saved;
 use super::summary::Summary;
 use crate::Result;
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, grouped};
+use crate::show::{Bundle, Show};
+use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
 
@@ -62,7 +65,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(init: &mut Initializer, name: &str, hidden: i64) -> Result<Self> {
+    fn new(init: &mut ParametersBuilder, name: &str, hidden: i64) -> Result<Self> {
         init.scope(name, |init| {
             Ok(Self {
                 first: Linear::new(init, "first", hidden, hidden)?,
@@ -111,19 +114,61 @@ impl Mlp {
         Ok(copy)
     }
 
+    /// Writes the network as a safetensors file: the weights under their names, and its description as JSON in the header.
+    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is not part
+    /// of it.
+    ///
+    /// # Errors
+    /// A path that cannot be written.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-mlp-save.safetensors");
+    /// # let mlp = Mlp::builder().build()?;
+    /// mlp.save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        saved::save(self, path.as_ref())
+    }
+
+    /// The network of a file that [`save`](Self::save) wrote, on the best device there is.
+    ///
+    /// # Errors
+    /// No such file; not one of safetensors; a file of another network, or of weights alone.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-mlp-load.safetensors");
+    /// # let mlp = Mlp::builder().build()?;
+    /// mlp.save(&path)?;
+    /// let same = Mlp::load(&path)?;
+    /// assert_eq!(same.parameters().named(), mlp.parameters().named());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        saved::load(path, Self::KIND, |fields, _| match fields {
+            Some(fields) => Self::described(&fields),
+            None => Err(saved::undescribed(path)),
+        })
+    }
+
     pub(super) fn from_valid(config: MlpBuilder) -> Result<Self> {
-        let mut init = Initializer::new(config.seed);
+        let mut init = Parameters::builder(config.seed);
         let mut summary = Summary::default();
         let layers = Layers::new(&config, &mut init, &mut summary)?;
-        let parameters = init.finish(config.device_or_best())?;
+        let parameters = init.build(config.device_or_best())?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 }
 
 impl Layers {
-    fn new(config: &MlpBuilder, init: &mut Initializer, summary: &mut Summary) -> Result<Self> {
+    fn new(config: &MlpBuilder, init: &mut ParametersBuilder, summary: &mut Summary) -> Result<Self> {
         let (dims, hidden) = (config.dims, config.hidden);
-        let condition = Condition::new(init, summary, (SINES, hidden), config.classes)?;
+        let condition = Condition::new(init, summary, (Waves::Sinusoidal(SINES), hidden), config.classes)?;
         let shape = hidden.to_string();
         let first =
             summary.layer(init, "first", "linear", shape.clone(), |init| Linear::new(init, "first", dims, hidden))?;
@@ -167,6 +212,10 @@ impl Network for Mlp {
     fn copy_network(&self) -> Result<Rc<dyn Network>> {
         Ok(Rc::new(self.copy()?))
     }
+
+    fn description(&self) -> String {
+        self.inner.config.describe().to_string()
+    }
 }
 
 impl Show for Mlp {
@@ -174,8 +223,8 @@ impl Show for Mlp {
         let dims = self.inner.config.dims;
         let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let count = grouped(self.parameter_count());
-        let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count} parameters");
+        let count = self.parameters().counted();
+        let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}");
         self.inner.summary.table(title).bundle()
     }
 }

@@ -23,7 +23,7 @@ pub struct MlpBuilder {
     pub(super) layers: i64,
     pub(super) classes: Option<i64>,
     pub(super) seed: u64,
-    device: Option<Device>,
+    pub(super) device: Option<Device>,
 }
 
 impl Default for MlpBuilder {

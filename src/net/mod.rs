@@ -5,12 +5,17 @@ mod article_builder;
 mod article_layers;
 mod checks;
 mod condition;
-#[cfg_attr(not(test), allow(dead_code))]
+mod descriptions;
+mod dropout;
 pub(crate) mod file;
+mod freeze;
 mod layers;
 mod mlp;
 mod mlp_builder;
 mod parameters;
+mod parameters_builder;
+mod saved;
+mod size;
 mod summary;
 mod time;
 mod unet;
@@ -23,6 +28,10 @@ pub use article_builder::ArticleUNetBuilder;
 pub use mlp::Mlp;
 pub use mlp_builder::MlpBuilder;
 pub use parameters::Parameters;
+pub use parameters_builder::ParametersBuilder;
+pub(crate) use saved::{build, describe};
+pub use size::Size;
+pub use time::TimeEmbedding;
 pub use unet::UNet;
 pub use unet_builder::UNetBuilder;
 
@@ -34,6 +43,46 @@ use tch::{Device, Tensor};
 /// A network that [`Diffusion`](crate::Diffusion) can train: noised images and their levels in, a prediction out.
 ///
 /// A network is shared: a clone, and a trainer, point at the same weights.
+///
+/// One of one's own keeps its weights in [`Parameters`], and tells how it predicts:
+///
+/// ```
+/// use noisebook::net::Parameters;
+/// use noisebook::prelude::*;
+/// use std::rc::Rc;
+///
+/// /// (a x + b)/(1 + t): a straight line.
+/// #[derive(Clone, Debug)]
+/// struct Line { slope: Rc<Tensor>, offset: Rc<Tensor>, parameters: Rc<Parameters> }
+///
+/// impl Line {
+///     fn new(seed: u64) -> noisebook::Result<Self> {
+///         let mut weights = Parameters::builder(seed);
+///         let slope = Rc::new(weights.uniform("slope", &[2], 1.0)?);
+///         let offset = Rc::new(weights.constant("offset", &[2], 0.0)?);
+///         Ok(Self { slope, offset, parameters: Rc::new(weights.build(Device::Cpu)?) })
+///     }
+/// }
+///
+/// impl Network for Line {
+///     fn forward(&self, x: &Tensor, levels: &Levels, _: Option<&Tensor>) -> noisebook::Result<Tensor> {
+///         let times = Tensor::from_slice(&levels.times()).view([-1, 1]).to_kind(Kind::Float);
+///         Ok((x * &*self.slope + &*self.offset) / (times + 1.0))
+///     }
+///     fn parameters(&self) -> &Parameters { &self.parameters }
+///     fn sample_shape(&self) -> Vec<i64> { vec![2] }
+///     fn classes(&self) -> Option<i64> { None }
+///     fn copy_network(&self) -> noisebook::Result<Rc<dyn Network>> {
+///         let copy = Self::new(0)?;
+///         copy.parameters.copy_from(&self.parameters)?;
+///         Ok(Rc::new(copy))
+///     }
+/// }
+///
+/// let model = Diffusion::new(&Line::new(0)?, &Schedule::flow(1_000)?, Prediction::Flow)?;
+/// let run = Trainer::new(&model).steps(2).fit(&Dataset::moons(200, 0.05)?)?;
+/// # Ok::<(), noisebook::Error>(())
+/// ```
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -126,5 +175,78 @@ pub trait Network: std::fmt::Debug {
     /// ```
     fn parameter_count(&self) -> usize {
         self.parameters().len()
+    }
+
+    /// The prediction for a step of training: as [`forward`](Self::forward), but that a network with dropout drops, by draws
+    /// that depend on the seed and the step alone.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().device(Device::Cpu).build()?; // has no dropout
+    /// let (x, levels) = (Tensor::ones([1, 2], (Kind::Float, Device::Cpu)), Levels::at(&Schedule::cosine(10)?, 0.5, 1)?);
+    /// assert_eq!(mlp.forward_training(&x, &levels, None, 0, 7)?, mlp.forward(&x, &levels, None)?);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn forward_training(
+        &self,
+        x: &Tensor,
+        levels: &Levels,
+        labels: Option<&Tensor>,
+        seed: u64,
+        step: u64,
+    ) -> Result<Tensor> {
+        let _ = (seed, step);
+        self.forward(x, levels, labels)
+    }
+
+    /// What the network is, as a JSON object with a `kind`: its file holds it. Empty for one that a file cannot tell how to
+    /// make.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().hidden(16).build()?;
+    /// let expected = r#"{"kind":"Mlp","dims":2,"hidden":16,"layers":3,"classes":null,"seed":0}"#;
+    /// assert_eq!(mlp.description(), expected);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn description(&self) -> String {
+        String::new()
+    }
+
+    /// Lets training leave the weights of these parts as they are: all whose names begin so, until they are
+    /// [unfrozen](Self::unfreeze).
+    ///
+    /// # Errors
+    /// A part that the network has not.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+    /// unet.freeze(&["conv_in", "down"])?; // the way up and the middle go on learning
+    /// assert!(unet.parameters().trainable() < unet.parameter_count());
+    /// assert_eq!(unet.freeze(&["dawn"]).unwrap_err().to_string()[..11], *"part = dawn");
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn freeze(&self, parts: &[&str]) -> Result<()> {
+        self.parameters().set_frozen(parts, true)
+    }
+
+    /// Lets training change the weights of these parts again.
+    ///
+    /// # Errors
+    /// A part that the network has not.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().build()?;
+    /// mlp.freeze(&["first", "blocks"])?;
+    /// mlp.unfreeze(&["blocks.0"])?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn unfreeze(&self, parts: &[&str]) -> Result<()> {
+        self.parameters().set_frozen(parts, false)
     }
 }

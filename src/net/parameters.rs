@@ -3,10 +3,10 @@
 //! One vector makes an optimizer step, an average of weights or a copy a handful of operations, whatever the number of
 //! layers: on small networks the calls cost more than the arithmetic.
 
-use crate::Result;
-use crate::random::{Stream, generator, uniform};
+use super::parameters_builder::ParametersBuilder;
+use crate::{Error, Result};
 use std::cell::Cell;
-use tch::{Device, Kind, Tensor, no_grad_guard};
+use tch::{Device, Tensor, no_grad_guard};
 
 /// The weights of a network.
 ///
@@ -26,6 +26,32 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// Starts the weights of a network of one's own, which begin as `seed` says; see [`Network`](super::Network).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # use noisebook::net::Parameters;
+    /// let mut weights = Parameters::builder(0);
+    /// let slope = weights.uniform("slope", &[2, 3], 0.5)?;
+    /// let parameters = weights.build(Device::Cpu)?;
+    /// assert_eq!(parameters.named(), [("slope".to_string(), slope)]);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn builder(seed: u64) -> ParametersBuilder {
+        ParametersBuilder::new(seed)
+    }
+
+    /// Of tensors that are views of `flat`, in its order.
+    pub(super) fn new(flat: Tensor, named: Vec<(String, Tensor)>) -> Self {
+        Self { flat, named, trained: Cell::new(0) }
+    }
+
+    /// The tensors themselves.
+    pub(super) fn tensors(&self) -> &[(String, Tensor)] {
+        &self.named
+    }
+
     /// How many numbers they are together.
     ///
     /// ```
@@ -82,6 +108,11 @@ impl Parameters {
         self.trained.get()
     }
 
+    /// For weights that come from a file.
+    pub(crate) fn set_trained_steps(&self, steps: usize) {
+        self.trained.set(steps);
+    }
+
     /// Counts a training step.
     pub(crate) fn count_step(&self) {
         self.trained.set(self.trained.get() + 1);
@@ -105,109 +136,73 @@ impl Parameters {
         self.flat.shallow_clone()
     }
 
-    /// The gradient of `loss` with respect to all of them, as one vector.
+    /// The gradient of `loss` with respect to all of them, as one vector: 0 for what is frozen.
     pub(crate) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
-        let leaves: Vec<&Tensor> = self.named.iter().map(|(_, tensor)| tensor).collect();
-        let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
-        let mut parts = Vec::with_capacity(leaves.len());
-        for (gradient, leaf) in gradients.iter().zip(&leaves) {
-            // A layer that the loss does not reach (labels without an embedding, say) has no gradient.
-            parts.push(if gradient.defined() {
-                gradient.f_reshape([-1])?
-            } else {
-                leaf.f_zeros_like()?.f_reshape([-1])?
+        let trained = self.named.iter().map(|(_, tensor)| tensor).filter(|tensor| tensor.requires_grad());
+        let leaves: Vec<&Tensor> = trained.collect();
+        let mut gradients = match leaves.as_slice() {
+            [] => Vec::new(),
+            leaves => Tensor::f_run_backward(&[loss], leaves, false, false)?,
+        }
+        .into_iter();
+        let mut parts = Vec::with_capacity(self.named.len());
+        for (_, tensor) in &self.named {
+            let gradient = if tensor.requires_grad() { gradients.next() } else { None };
+            parts.push(match gradient {
+                Some(gradient) if gradient.defined() => gradient.f_reshape([-1])?,
+                // A layer that the loss does not reach (labels without an embedding, say) has no gradient.
+                _ => tensor.f_detach()?.f_zeros_like()?.f_reshape([-1])?,
             });
         }
         Ok(Tensor::f_cat(&parts, 0)?)
     }
 
-    /// Takes over the values of another set of the same network.
-    pub(crate) fn copy_from(&self, other: &Self) -> Result<()> {
-        let _guard = no_grad_guard();
-        self.trained.set(other.trained.get());
-        Ok(self.flat().f_copy_(&other.flat)?)
-    }
-}
-
-/// Makes the weights of a network under construction: PyTorch's default initialisation, from a seed.
-pub(crate) struct Initializer {
-    seed: u64,
-    prefix: Vec<String>,
-    named: Vec<(String, Tensor)>,
-}
-
-impl Initializer {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, prefix: Vec::new(), named: Vec::new() }
-    }
-
-    /// Builds what `build` builds under `name.`.
-    pub(crate) fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.prefix.push(name.to_string());
-        let built = build(self);
-        self.prefix.pop();
-        built
-    }
-
-    /// Uniform in +-bound.
-    pub(crate) fn uniform(&mut self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
-        let mut rng = generator(self.seed, Stream::Weights, self.named.len() as u64);
-        let values = uniform(&mut rng, shape, bound)?;
-        Ok(self.keep(name, values))
-    }
-
-    /// Standard normal.
-    pub(crate) fn normal(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
-        let mut rng = generator(self.seed, Stream::Weights, self.named.len() as u64);
-        let values = crate::random::normal(&mut rng, shape, Device::Cpu)?;
-        Ok(self.keep(name, values))
-    }
-
-    /// All the same.
-    pub(crate) fn constant(&mut self, name: &str, shape: &[i64], value: f64) -> Result<Tensor> {
-        let values = Tensor::f_full(shape, value, (Kind::Float, Device::Cpu))?;
-        Ok(self.keep(name, values))
-    }
-
-    fn keep(&mut self, name: &str, values: Tensor) -> Tensor {
-        let name = self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
-        self.named.push((name, values.shallow_clone()));
-        values
-    }
-
-    /// How many numbers were made so far.
-    pub(crate) fn count(&self) -> usize {
-        self.named.iter().map(|(_, tensor)| tensor.numel()).sum()
-    }
-
-    /// Lays the weights into one vector on `device`. The layers' handles, which are the same tensors, follow.
-    pub(crate) fn finish(self, device: Device) -> Result<Parameters> {
-        let parts: Vec<Tensor> =
-            self.named.iter().map(|(_, tensor)| tensor.f_reshape([-1])).collect::<Result<_, _>>()?;
-        let flat = Tensor::f_cat(&parts, 0)?.f_to_device(device)?;
-        let mut named = self.named;
-        let mut start = 0;
-        for (_, tensor) in &mut named {
-            let count = tensor.numel() as i64;
-            let view = flat.f_narrow(0, start, count)?.f_view(tensor.size().as_slice())?;
-            tensor.f_set_data(&view)?;
-            // set_requires_grad changes the tensor itself; what it returns is one more handle.
-            let _ = tensor.f_set_requires_grad(true)?;
-            start += count;
+    /// Takes over the values of another network's weights, which have the same names and shapes, with what is frozen of
+    /// them.
+    ///
+    /// # Errors
+    /// Weights of other names or shapes.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let make = |seed| Mlp::builder().seed(seed).build();
+    /// let (mlp, other) = (make(0)?, make(1)?);
+    /// mlp.parameters().copy_from(other.parameters())?;
+    /// assert_eq!(mlp.parameters().named(), other.parameters().named());
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn copy_from(&self, other: &Self) -> Result<()> {
+        let shapes = |one: &Self| one.named.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let (own, others): (Vec<_>, Vec<_>) = (shapes(self), shapes(other));
+        if let Some((name, shape)) = others.iter().zip(&own).find_map(|(one, own)| (one != own).then_some(one)) {
+            return Err(Error::argument(name, format!("{shape:?}"), "these are the weights of another network"));
         }
-        Ok(Parameters { flat, named, trained: Cell::new(0) })
+        if others.len() != own.len() {
+            let rule = format!("this network has {}", own.len());
+            return Err(Error::argument("weights", format!("{} tensors", others.len()), rule));
+        }
+        {
+            let _guard = no_grad_guard();
+            self.flat().f_copy_(&other.flat)?;
+        }
+        for ((_, own), (_, other)) in self.named.iter().zip(&other.named) {
+            let _ = own.f_set_requires_grad(other.requires_grad())?;
+        }
+        self.trained.set(other.trained.get());
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     fn two_layers() -> (Tensor, Tensor, Parameters) {
-        let mut init = Initializer::new(0);
+        let mut init = Parameters::builder(0);
         let a = init.uniform("a", &[2, 3], 1.0).unwrap();
         let b = init.scope("inner", |init| init.constant("b", &[4], 0.5)).unwrap();
-        (a, b, init.finish(Device::Cpu).unwrap())
+        (a, b, init.build(Device::Cpu).unwrap())
     }
 
     #[test]
@@ -225,5 +220,22 @@ mod tests {
         let (a, _, parameters) = two_layers();
         let gradient = parameters.gradient(&(&a * 3.0).sum(Kind::Float)).unwrap();
         assert_eq!(Vec::<f32>::try_from(gradient).unwrap(), [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn copies_of_another_network_are_refused() {
+        let (_, _, parameters) = two_layers();
+        let said = |name: &str, shape: &[i64], more: bool| {
+            let mut init = Parameters::builder(0);
+            let _ = init.constant("a", &[2, 3], 0.0).unwrap();
+            let _ = init.constant(name, shape, 0.0).unwrap();
+            if more {
+                let _ = init.constant("more", &[1], 0.0).unwrap();
+            }
+            parameters.copy_from(&init.build(Device::Cpu).unwrap()).unwrap_err().to_string()
+        };
+        assert_eq!(said("b", &[4], false), "b = [4]: these are the weights of another network");
+        assert_eq!(said("inner.b", &[2, 2], false), "inner.b = [2, 2]: these are the weights of another network");
+        assert_eq!(said("inner.b", &[4], true), "weights = 3 tensors: this network has 2");
     }
 }

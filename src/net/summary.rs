@@ -1,6 +1,6 @@
 //! The table that a network draws: a line a layer.
 
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
 use crate::Result;
 use crate::show::{Table, grouped};
 
@@ -22,11 +22,11 @@ impl Summary {
     /// Builds a layer and notes it down; `shape` is its output's.
     pub(super) fn layer<T>(
         &mut self,
-        init: &mut Initializer,
+        init: &mut ParametersBuilder,
         name: &str,
         what: &'static str,
         shape: String,
-        build: impl FnOnce(&mut Initializer) -> Result<T>,
+        build: impl FnOnce(&mut ParametersBuilder) -> Result<T>,
     ) -> Result<T> {
         let before = init.count();
         let layer = build(init)?;

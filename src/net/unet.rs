@@ -2,13 +2,16 @@
 
 use super::Network;
 use super::checks::check_input;
-use super::parameters::{Initializer, Parameters};
+use super::dropout::Dropout;
+use super::parameters::Parameters;
+use super::saved;
 use super::summary::Summary;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
 use crate::schedule::Levels;
-use crate::show::{Bundle, Show, grouped, sides};
+use crate::show::{Bundle, Show, sides};
+use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
 
@@ -71,16 +74,62 @@ impl UNet {
         Ok(copy)
     }
 
+    /// Writes the network as a safetensors file: the weights under their names, and its description as JSON in the header.
+    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is not part
+    /// of it.
+    ///
+    /// # Errors
+    /// A path that cannot be written.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-unet-save.safetensors");
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// unet.save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        saved::save(self, path.as_ref())
+    }
+
+    /// The network of a file that [`save`](Self::save) wrote, on the best device there is.
+    ///
+    /// # Errors
+    /// No such file; not one of safetensors; a file of another network, or of weights alone.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let path = std::env::temp_dir().join("noisebook-doc-unet-load.safetensors");
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// unet.save(&path)?;
+    /// let same = UNet::load(&path)?;
+    /// assert_eq!(same.parameters().named(), unet.parameters().named());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        saved::load(path, Self::KIND, |fields, _| match fields {
+            Some(fields) => Self::described(&fields),
+            None => Err(saved::undescribed(path)),
+        })
+    }
+
     pub(super) fn from_valid(config: UNetBuilder) -> Result<Self> {
-        let mut init = Initializer::new(config.seed);
+        let mut init = Parameters::builder(config.seed);
         let (layers, summary) = Layers::new(&config, &mut init)?;
-        let parameters = init.finish(config.device_or_best())?;
+        let parameters = init.build(config.device_or_best())?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
-}
 
-impl Network for UNet {
-    fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+    fn pass(
+        &self,
+        x: &Tensor,
+        levels: &Levels,
+        labels: Option<&Tensor>,
+        mut dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
         check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
         let embedding = net.condition.forward(levels, labels, self.device())?;
@@ -88,7 +137,7 @@ impl Network for UNet {
         let mut skips = vec![x.shallow_clone()];
         for (blocks, halve) in &net.down {
             for block in blocks {
-                x = block.forward(&x, &embedding)?;
+                x = block.forward(&x, &embedding, &mut dropout)?;
                 skips.push(x.shallow_clone());
             }
             if let Some(halve) = halve {
@@ -96,20 +145,39 @@ impl Network for UNet {
                 skips.push(x.shallow_clone());
             }
         }
-        x = net.middle.0.forward(&x, &embedding)?;
-        x = net.middle.1.forward(&x, &embedding)?;
+        x = net.middle.0.forward(&x, &embedding, &mut dropout)?;
+        x = net.middle.1.forward(&x, &embedding, &mut dropout)?;
         for (blocks, double) in &net.up {
             for block in blocks {
                 if let Some(skip) = skips.pop() {
                     x = Tensor::f_cat(&[x, skip], 1)?;
                 }
-                x = block.forward(&x, &embedding)?;
+                x = block.forward(&x, &embedding, &mut dropout)?;
             }
-            if let Some(double) = double {
-                x = double.forward(&x)?;
+            if let (Some(double), Some(above)) = (double, skips.last()) {
+                let (_, _, height, width) = above.size4()?;
+                x = double.forward(&x, [height, width])?;
             }
         }
         net.conv_out.forward(&net.norm_out.forward(&x)?.f_silu()?)
+    }
+}
+
+impl Network for UNet {
+    fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+        self.pass(x, levels, labels, None)
+    }
+
+    fn forward_training(
+        &self,
+        x: &Tensor,
+        levels: &Levels,
+        labels: Option<&Tensor>,
+        seed: u64,
+        step: u64,
+    ) -> Result<Tensor> {
+        let probability = self.inner.config.dropout;
+        self.pass(x, levels, labels, (probability > 0.0).then(|| Dropout::new(probability, seed, step)))
     }
 
     fn parameters(&self) -> &Parameters {
@@ -118,7 +186,7 @@ impl Network for UNet {
 
     fn sample_shape(&self) -> Vec<i64> {
         let config = &self.inner.config;
-        vec![config.channels, config.image_size, config.image_size]
+        vec![config.channels, config.image_size.height, config.image_size.width]
     }
 
     fn classes(&self) -> Option<i64> {
@@ -128,13 +196,17 @@ impl Network for UNet {
     fn copy_network(&self) -> Result<Rc<dyn Network>> {
         Ok(Rc::new(self.copy()?))
     }
+
+    fn description(&self) -> String {
+        self.inner.config.describe().to_string()
+    }
 }
 
 impl Show for UNet {
     fn bundle(&self) -> Result<Bundle> {
         let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("U-Net for {shape}, {classes}: {} parameters", grouped(self.parameter_count()));
+        let title = format!("U-Net for {shape}, {classes}: {}", self.parameters().counted());
         self.inner.summary.table(title).bundle()
     }
 }
@@ -247,5 +319,62 @@ mod tests {
             plain.forward(&x, &levels, Some(&labels)).unwrap_err().to_string(),
             "labels = Some: this network was built without classes: give None"
         );
+    }
+
+    /// As above, for odd sides and Fourier features (tests/fixtures/unet.py).
+    #[test]
+    fn it_computes_what_pytorch_does_at_odd_sizes() {
+        let unet = UNet::builder().channels(1).image_size((7, 5)).base_channels(16).channel_mults([1, 2, 2]).blocks(1);
+        let unet = unet.attention_at([4]).classes(10).device(tch::Device::Cpu).build().unwrap();
+        let k = Tensor::arange(unet.parameter_count() as i64, (Kind::Double, tch::Device::Cpu));
+        {
+            let _guard = tch::no_grad_guard();
+            unet.parameters().flat().copy_(&((k * 0.7 + 0.1).sin() * 0.3));
+        }
+        let x = Tensor::linspace(-1, 1, 70, (Kind::Float, tch::Device::Cpu)).view([2, 1, 7, 5]);
+        let levels = Levels::new(&Schedule::linear(1_000).unwrap(), [400, 999]).unwrap();
+        let out = unet.forward(&x, &levels, Some(&Tensor::from_slice(&[9i64, -1]))).unwrap();
+        let expected: [f64; 70] = include!("../../tests/fixtures/unet_odd.in");
+        let error = (out.view([-1]) - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
+        assert!(error < 2e-5, "{error}");
+    }
+
+    #[test]
+    fn every_size_comes_out_as_it_went_in() {
+        for (height, width) in [(28, 28), (9, 9), (1, 1), (2, 7), (13, 30)] {
+            let unet = UNet::builder().channels(1).image_size((height, width)).base_channels(8).blocks(1);
+            let unet = unet.channel_mults([1, 1, 1, 1]).attention_at([height]).build();
+            let x = Tensor::zeros([1, 1, height, width], (Kind::Float, tch::Device::Cpu));
+            let levels = Levels::new(&Schedule::linear(10).unwrap(), [3]).unwrap();
+            assert_eq!(unet.unwrap().forward(&x, &levels, None).unwrap().size(), [1, 1, height, width]);
+        }
+    }
+
+    #[test]
+    fn dropout_works_in_training_alone_and_by_the_seed() {
+        let (x, levels, labels) = input();
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).classes(10).dropout(0.3).build().unwrap();
+        {
+            let _guard = tch::no_grad_guard();
+            let flat = unet.parameters().flat();
+            let stir = Tensor::arange(flat.numel() as i64, (Kind::Float, flat.device())).sin() * 0.1;
+            let _ = unet.parameters().flat().f_add_(&stir).unwrap();
+        }
+        let train = |seed, step| unet.forward_training(&x, &levels, Some(&labels), seed, step).unwrap();
+        assert_eq!(train(1, 2), train(1, 2));
+        assert_ne!(train(1, 2), train(1, 3));
+        assert_ne!(train(1, 2), train(0, 2));
+        let still = || unet.forward(&x, &levels, Some(&labels)).unwrap();
+        assert_eq!(still(), still());
+        assert_ne!(still(), train(1, 2));
+    }
+
+    #[test]
+    fn the_summary_says_what_is_frozen() {
+        let unet = small();
+        unet.freeze(&["conv_out"]).unwrap(); // 16 x 9 weights and a bias
+        let bundle = unet.bundle().unwrap();
+        let title = bundle.plain_text().lines().next().unwrap();
+        assert!(title.ends_with(" parameters, 145 of them frozen"), "{title}");
     }
 }

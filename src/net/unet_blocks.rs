@@ -1,7 +1,8 @@
 //! The blocks of the U-Net.
 
+use super::dropout::Dropout;
 use super::layers::{Conv2d, GroupNorm, Linear};
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
 use crate::Result;
 use tch::Tensor;
 
@@ -13,7 +14,7 @@ pub(crate) struct Width {
     pub(crate) heads: i64,
 }
 
-/// x + conv(silu(norm(conv(silu(norm(x))) + embedding))): the residual block of Ho et al. 2020, appendix B.
+/// x + conv(dropout(silu(norm(conv(silu(norm(x))) + embedding)))): the residual block of Ho et al. 2020, appendix B.
 #[derive(Debug)]
 pub(crate) struct ResBlock {
     norm1: GroupNorm,
@@ -25,7 +26,7 @@ pub(crate) struct ResBlock {
 }
 
 impl ResBlock {
-    pub(crate) fn new(init: &mut Initializer, name: &str, from: i64, to: i64, width: Width) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, from: i64, to: i64, width: Width) -> Result<Self> {
         init.scope(name, |init| {
             Ok(Self {
                 norm1: GroupNorm::new(init, "norm1", width.groups, from)?,
@@ -39,10 +40,15 @@ impl ResBlock {
     }
 
     /// `embedding` comes with its SiLU done: all blocks take the same.
-    pub(crate) fn forward(&self, x: &Tensor, embedding: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, embedding: &Tensor, dropout: &mut Option<Dropout>) -> Result<Tensor> {
         let h = self.conv1.forward(&self.norm1.forward(x)?.f_silu()?)?;
         let h = h.f_add(&self.embedding.forward(embedding)?.f_unsqueeze(-1)?.f_unsqueeze(-1)?)?;
-        let h = self.conv2.forward(&self.norm2.forward(&h)?.f_silu()?)?;
+        let h = self.norm2.forward(&h)?.f_silu()?;
+        let h = match dropout {
+            Some(dropout) => dropout.apply(&h)?,
+            None => h,
+        };
+        let h = self.conv2.forward(&h)?;
         match &self.shortcut {
             Some(shortcut) => Ok(shortcut.forward(x)?.f_add(&h)?),
             None => Ok(x.f_add(&h)?),
@@ -60,7 +66,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    pub(crate) fn new(init: &mut Initializer, name: &str, channels: i64, width: Width) -> Result<Self> {
+    pub(crate) fn new(init: &mut ParametersBuilder, name: &str, channels: i64, width: Width) -> Result<Self> {
         init.scope(name, |init| {
             Ok(Self {
                 norm: GroupNorm::new(init, "norm", width.groups, channels)?,
@@ -93,8 +99,8 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn forward(&self, x: &Tensor, embedding: &Tensor) -> Result<Tensor> {
-        let h = self.residual.forward(x, embedding)?;
+    pub(crate) fn forward(&self, x: &Tensor, embedding: &Tensor, dropout: &mut Option<Dropout>) -> Result<Tensor> {
+        let h = self.residual.forward(x, embedding, dropout)?;
         match &self.attention {
             Some(attention) => attention.forward(&h),
             None => Ok(h),
@@ -102,13 +108,12 @@ impl Block {
     }
 }
 
-/// Twice the height and width by repetition, then a convolution.
+/// To the size of the resolution above by repetition, which doubles an even one, then a convolution.
 #[derive(Debug)]
 pub(crate) struct Upsample(pub(crate) Conv2d);
 
 impl Upsample {
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (_, _, height, width) = x.size4()?;
-        self.0.forward(&x.f_upsample_nearest2d([2 * height, 2 * width], None, None)?)
+    pub(crate) fn forward(&self, x: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+        self.0.forward(&x.f_upsample_nearest2d(size, None, None)?)
     }
 }

@@ -1,6 +1,8 @@
 //! How a U-Net is described and checked.
 
 use super::checks::check_sizes;
+use super::size::Size;
+use super::time::TimeEmbedding;
 use super::unet::UNet;
 use crate::{Error, Result, device};
 use tch::Device;
@@ -19,13 +21,15 @@ use tch::Device;
 #[derive(Clone, Debug)]
 pub struct UNetBuilder {
     pub(super) channels: i64,
-    pub(super) image_size: i64,
+    pub(super) image_size: Size,
     pub(super) base_channels: i64,
     pub(super) channel_mults: Vec<i64>,
     pub(super) blocks: i64,
     pub(super) attention_at: Vec<i64>,
     pub(super) heads: i64,
     pub(super) groups: i64,
+    pub(super) dropout: f64,
+    pub(super) time_embedding: TimeEmbedding,
     pub(super) classes: Option<i64>,
     pub(super) seed: u64,
     pub(super) device: Option<Device>,
@@ -35,13 +39,15 @@ impl Default for UNetBuilder {
     fn default() -> Self {
         Self {
             channels: 3,
-            image_size: 32,
+            image_size: Size::from(32),
             base_channels: 64,
             channel_mults: vec![1, 2, 2],
             blocks: 2,
             attention_at: Vec::new(),
             heads: 1,
             groups: 8,
+            dropout: 0.0,
+            time_embedding: TimeEmbedding::Sinusoidal,
             classes: None,
             seed: 0,
             device: None,
@@ -64,17 +70,19 @@ impl UNetBuilder {
         self
     }
 
-    /// Height and width of an image in pixels (default 32). It halves once for every channel multiplier after the first.
+    /// Height and width of an image in pixels, one number for a square (default 32). It halves once for every channel
+    /// multiplier after the first, an odd side rounded up; the way up returns to the sizes of the way down.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// let unet = UNet::builder().image_size(28).base_channels(8).channel_mults([1, 2, 2]).build()?; // 28, 14, 7
     /// assert_eq!(unet.sample_shape(), [3, 28, 28]);
+    /// let wide = UNet::builder().image_size((20, 45)).base_channels(8).build()?; // 20 x 45, 10 x 23, 5 x 12
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn image_size(mut self, pixels: i64) -> Self {
-        self.image_size = pixels;
+    pub fn image_size(mut self, size: impl Into<Size>) -> Self {
+        self.image_size = size.into();
         self
     }
 
@@ -116,7 +124,7 @@ impl UNetBuilder {
         self
     }
 
-    /// The resolutions, in pixels, at which attention follows each residual block (default none). The middle of the
+    /// The resolutions, by their height in pixels, at which attention follows each residual block (default none). The middle of the
     /// network always has it.
     ///
     /// ```
@@ -152,6 +160,33 @@ impl UNetBuilder {
     #[must_use]
     pub fn groups(mut self, groups: i64) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// The share of numbers that each residual block drops in training, from 0 (the default) to below 1 (Ho et al. 2020,
+    /// appendix B: 0.1 for CIFAR-10). Sampling and [`forward`](super::Network::forward) drop nothing.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().image_size(8).base_channels(8).dropout(0.1).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dropout(mut self, share: f64) -> Self {
+        self.dropout = share;
+        self
+    }
+
+    /// How the network is told the time (default [`TimeEmbedding::Sinusoidal`]).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::builder().base_channels(8).time_embedding(TimeEmbedding::Fourier { scale: 8.0 }).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn time_embedding(mut self, embedding: TimeEmbedding) -> Self {
+        self.time_embedding = embedding;
         self
     }
 
@@ -201,23 +236,23 @@ impl UNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, sizes that do not halve, an odd
-    /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network
-    /// has not.
+    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, an odd number of base channels,
+    /// channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
+    /// [0, 1), a scale of frequencies that is not positive.
     ///
     /// ```
     /// use noisebook::prelude::*;
-    /// let error = UNet::builder().image_size(30).build().unwrap_err();
-    /// assert_eq!(error.to_string(), "image_size = 30: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 32");
+    /// let error = UNet::builder().base_channels(20).build().unwrap_err();
+    /// assert_eq!(error.to_string(), "base_channels = 20: must be a multiple of the 8 groups of its normalisation");
     /// ```
     pub fn build(self) -> Result<UNet> {
         self.check()?;
         UNet::from_valid(self)
     }
 
-    /// Height and width at each resolution, from full to coarsest.
-    pub(super) fn resolutions(&self) -> Vec<i64> {
-        (0..self.channel_mults.len()).map(|level| self.image_size >> level).collect()
+    /// The size at each resolution, from full to coarsest.
+    pub(super) fn resolutions(&self) -> Vec<Size> {
+        std::iter::successors(Some(self.image_size), |size| Some(size.half())).take(self.channel_mults.len()).collect()
     }
 
     pub(super) fn device_or_best(&self) -> Device {
@@ -227,7 +262,8 @@ impl UNetBuilder {
     fn check(&self) -> Result<()> {
         check_sizes(&[
             ("channels", self.channels),
-            ("image_size", self.image_size),
+            ("image_size", self.image_size.height.min(self.image_size.width)),
+            ("image_size", self.image_size.height.max(self.image_size.width)),
             ("base_channels", self.base_channels),
             ("blocks", self.blocks),
             ("heads", self.heads),
@@ -238,16 +274,6 @@ impl UNetBuilder {
         if mults.is_empty() || mults.len() > 16 || mults.iter().any(|mult| !(1..=64).contains(mult)) {
             let rule = "one number from 1 to 64 for each of 1 to 16 resolutions";
             return Err(Error::argument("channel_mults", format!("{mults:?}"), rule));
-        }
-        let halvings = mults.len() as u32 - 1;
-        let multiple = 1i64 << halvings;
-        if self.image_size % multiple != 0 {
-            let next = (self.image_size / multiple + 1) * multiple;
-            let rule = format!(
-                "{} channel_mults halve the image {halvings} times, so it must be a multiple of {multiple}; the next is {next}",
-                mults.len()
-            );
-            return Err(Error::argument("image_size", self.image_size, rule));
         }
         if self.base_channels % self.groups != 0 {
             let rule = format!("must be a multiple of the {} groups of its normalisation", self.groups);
@@ -265,7 +291,15 @@ impl UNetBuilder {
                 format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
             return Err(Error::argument("heads", self.heads, rule));
         }
-        let resolutions = self.resolutions();
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::argument("dropout", self.dropout, "the share that is dropped lies from 0 to below 1"));
+        }
+        if let TimeEmbedding::Fourier { scale } = self.time_embedding
+            && !(scale.is_finite() && scale > 0.0)
+        {
+            return Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"));
+        }
+        let resolutions: Vec<i64> = self.resolutions().into_iter().map(|size| size.height).collect();
         if let Some(wrong) = self.attention_at.iter().find(|at| !resolutions.contains(at)) {
             let rule = format!("this network works at the resolutions {resolutions:?}");
             return Err(Error::argument("attention_at", wrong, rule));
@@ -288,10 +322,7 @@ mod tests {
         assert_eq!(refusal(builder().channels(0)), "channels = 0: must be at least 1");
         assert_eq!(refusal(builder().classes(0)), "classes = 0: must be at least 1");
         assert_eq!(refusal(builder().blocks(1 << 40)), "blocks = 1099511627776: must be at most 8192");
-        assert_eq!(
-            refusal(builder().image_size(9)),
-            "image_size = 9: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 12"
-        );
+        assert_eq!(refusal(builder().image_size((8, 0))), "image_size = 0: must be at least 1");
         assert_eq!(
             refusal(builder().base_channels(20)),
             "base_channels = 20: must be a multiple of the 8 groups of its normalisation"
@@ -303,6 +334,11 @@ mod tests {
         assert_eq!(
             refusal(builder().heads(3)),
             "heads = 3: must divide every resolution's channels, and 16 is among them"
+        );
+        assert_eq!(refusal(builder().dropout(1.0)), "dropout = 1: the share that is dropped lies from 0 to below 1");
+        assert_eq!(
+            refusal(builder().time_embedding(TimeEmbedding::Fourier { scale: 0.0 })),
+            "scale = 0: the frequencies' deviation is a positive number"
         );
         assert_eq!(
             refusal(builder().attention_at([16])),

@@ -1,9 +1,11 @@
 //! The layers of a U-Net, from its description.
 
-use super::condition::Condition;
+use super::condition::{Condition, Waves};
 use super::layers::{Conv2d, GroupNorm};
-use super::parameters::Initializer;
+use super::parameters_builder::ParametersBuilder;
+use super::size::Size;
 use super::summary::Summary;
+use super::time::{TimeEmbedding, frequencies};
 use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
 use super::unet_builder::UNetBuilder;
 use crate::Result;
@@ -22,12 +24,16 @@ pub(super) struct Layers {
 
 impl Layers {
     /// The layers of a checked description, their weights in `init`, and a summary of them.
-    pub(super) fn new(config: &UNetBuilder, init: &mut Initializer) -> Result<(Self, Summary)> {
+    pub(super) fn new(config: &UNetBuilder, init: &mut ParametersBuilder) -> Result<(Self, Summary)> {
         let mut make = Maker { init, summary: Summary::default(), config };
         let base = config.base_channels;
         let width = Width { embedding: 4 * base, groups: config.groups, heads: config.heads };
 
-        let condition = Condition::new(make.init, &mut make.summary, (base, width.embedding), config.classes)?;
+        let waves = match config.time_embedding {
+            TimeEmbedding::Sinusoidal => Waves::Sinusoidal(base),
+            TimeEmbedding::Fourier { scale } => Waves::Fourier(frequencies(config.seed, base / 2, scale)),
+        };
+        let condition = Condition::new(make.init, &mut make.summary, (waves, width.embedding), config.classes)?;
         let full = (base, config.image_size);
         let conv_in =
             make.layer("conv_in", "conv 3x3", full, |init| Conv2d::new(init, "conv_in", config.channels, base, 3))?;
@@ -48,7 +54,7 @@ impl Layers {
             } else {
                 skips.push(channels);
                 let name = format!("down.{level}.halve");
-                let at = (channels, size / 2);
+                let at = (channels, size.half());
                 Some(make.layer(&name, "conv 3x3, stride 2", at, |init| {
                     Ok(Conv2d::new(init, &name, channels, channels, 3)?.stride(2))
                 })?)
@@ -56,8 +62,7 @@ impl Layers {
             down.push((blocks, halve));
         }
 
-        let coarsest = config.image_size >> (resolutions.len() - 1);
-        let at = (channels, coarsest);
+        let at = (channels, resolutions.last().copied().unwrap_or(config.image_size));
         let middle_first = Block {
             residual: make
                 .layer("middle.0", "residual", at, |init| ResBlock::new(init, "middle.0", channels, channels, width))?,
@@ -81,7 +86,7 @@ impl Layers {
                 None
             } else {
                 let name = format!("up.{level}.double");
-                let at = (channels, 2 * size);
+                let at = (channels, resolutions[level - 1]);
                 Some(make.layer(&name, "nearest, conv 3x3", at, |init| {
                     Ok(Upsample(Conv2d::new(init, &name, channels, channels, 3)?))
                 })?)
@@ -103,27 +108,27 @@ impl Layers {
 
 /// Builds layers and writes a line of the summary for each.
 struct Maker<'a> {
-    init: &'a mut Initializer,
+    init: &'a mut ParametersBuilder,
     summary: Summary,
     config: &'a UNetBuilder,
 }
 
 impl Maker<'_> {
-    /// Of which the output has `channels` channels, `size` pixels high and wide.
+    /// Of which the output has `channels` channels of `size`.
     fn layer<T>(
         &mut self,
         name: &str,
         what: &'static str,
-        (channels, size): (i64, i64),
-        build: impl FnOnce(&mut Initializer) -> Result<T>,
+        (channels, size): (i64, Size),
+        build: impl FnOnce(&mut ParametersBuilder) -> Result<T>,
     ) -> Result<T> {
-        let shape = format!("{channels} x {size} x {size}");
+        let shape = format!("{channels} x {size}");
         self.summary.layer(self.init, name, what, shape, build)
     }
 
-    fn block(&mut self, name: &str, from: i64, to: i64, size: i64, width: Width) -> Result<Block> {
+    fn block(&mut self, name: &str, from: i64, to: i64, size: Size, width: Width) -> Result<Block> {
         let residual = self.layer(name, "residual", (to, size), |init| ResBlock::new(init, name, from, to, width))?;
-        if !self.config.attention_at.contains(&size) {
+        if !self.config.attention_at.contains(&size.height) {
             return Ok(Block { residual, attention: None });
         }
         let name = format!("{name}.attention");

@@ -3,6 +3,7 @@
 //! A noised image x_t = alpha x_0 + sigma eps has two unknowns and one equation: any second linear equation gives both.
 
 mod convert;
+mod description;
 mod figure;
 mod weight;
 

@@ -45,8 +45,9 @@ impl Schedule {
             return Err(Error::argument("rho", rho, "the power lies between 0.1 and 100"));
         }
         let (low, high) = (sigma_min.powf(1.0 / rho), sigma_max.powf(1.0 / rho));
+        let arguments = vec![("sigma_min", sigma_min), ("sigma_max", sigma_max), ("rho", rho)];
         let rung = move |u: f64| (low + u * (high - low)).powf(rho);
         let slope = move |u: f64| rho * (high - low) * (low + u * (high - low)).powf(rho - 1.0);
-        Ok(Self::new("edm", levels, Exploding { levels, rung, slope }))
+        Ok(Self::new("edm", levels, Exploding { levels, arguments, rung, slope }))
     }
 }

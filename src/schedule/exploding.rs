@@ -9,6 +9,7 @@ use crate::{Error, Result};
 /// the data.
 pub(super) struct Exploding<F, G> {
     pub(super) levels: usize,
+    pub(super) arguments: Vec<(&'static str, f64)>,
     pub(super) rung: F,
     pub(super) slope: G,
 }
@@ -42,6 +43,10 @@ impl<F: Fn(f64) -> f64, G: Fn(f64) -> f64> Curve for Exploding<F, G> {
         }
         let rung = (position - 1.0) / (levels - 1.0);
         (2.0 * (self.rung)(rung) * (self.slope)(rung) * levels / (levels - 1.0)).sqrt()
+    }
+
+    fn arguments(&self) -> &[(&'static str, f64)] {
+        &self.arguments
     }
 
     fn chain(&self) -> Result<&Chain, &'static str> {

@@ -38,8 +38,9 @@ impl Schedule {
         check_levels(levels)?;
         check_sigmas(sigma_min, sigma_max)?;
         let ratio = (sigma_max / sigma_min).ln();
+        let arguments = vec![("sigma_min", sigma_min), ("sigma_max", sigma_max)];
         let rung = move |u: f64| sigma_min * (u * ratio).exp();
         let slope = move |u: f64| ratio * rung(u);
-        Ok(Self::new("geometric", levels, Exploding { levels, rung, slope }))
+        Ok(Self::new("geometric", levels, Exploding { levels, arguments, rung, slope }))
     }
 }

@@ -14,6 +14,7 @@
 
 mod chain;
 mod cosine;
+mod description;
 mod edm;
 mod exploding;
 mod figure;
@@ -71,6 +72,11 @@ trait Curve {
 
     /// The square root of -sigma^2 d ln SNR/dt, likewise.
     fn diffusion(&self, t: f64) -> f64;
+
+    /// What its constructor was given beside the number of levels.
+    fn arguments(&self) -> &[(&'static str, f64)] {
+        &[]
+    }
 
     /// The variance-preserving Markov chain that it is, or why it is none.
     fn chain(&self) -> Result<&Chain, &'static str>;

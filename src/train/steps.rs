@@ -141,7 +141,7 @@ impl TrainSteps {
             let _guard = no_grad_guard();
             let clip = (self.trainer.clip_norm / norm).min(1.0);
             let gradient = if clip < 1.0 { gradient.f_mul_scalar(clip)? } else { gradient };
-            self.optimizer.step(&mut network.parameters().flat(), &gradient, self.trainer.lr)?;
+            network.parameters().update(|flat| self.optimizer.step(flat, &gradient, self.trainer.lr))?;
             network.parameters().count_step();
             average_into(self.average.network().parameters(), network.parameters(), self.trainer.ema, self.index)?;
         }

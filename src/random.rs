@@ -29,6 +29,7 @@ pub(crate) enum Stream {
     Evaluation = 14,
     Dropout = 40,
     Frequencies = 41,
+    ClassifierOrder = 42,
 }
 
 /// The generator of one stream's `step`-th draw.

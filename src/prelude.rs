@@ -6,7 +6,7 @@ pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::{
-    Density, Likelihood, LikelihoodMap, Nearest, ScoreField, VariationalBound, frechet_distance, ks_test,
+    ClassReport, Classifier, Density, Likelihood, LikelihoodMap, Nearest, ScoreField, VariationalBound, frechet_distance, ks_test,
 };
 pub use crate::net::{ArticleUNet, Mlp, Network, TimeEmbedding, UNet};
 pub use crate::prediction::{LossWeight, Prediction};

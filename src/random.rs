@@ -31,6 +31,7 @@ pub(crate) enum Stream {
     Crop = 21,
     Dropout = 40,
     Frequencies = 41,
+    ClassifierOrder = 42,
 }
 
 /// Nobody draws more at once: what is more was mistyped.

@@ -147,7 +147,12 @@ mod tests {
         let path = place("model.safetensors");
         let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).blocks(1).classes(3);
         let unet = unet.build().unwrap();
-        unet.parameters().update(|flat| Ok(drop(flat.f_add_scalar_(0.01)?))).unwrap();
+        unet.parameters()
+            .update(|flat| {
+                let _ = flat.f_add_scalar_(0.01)?;
+                Ok(())
+            })
+            .unwrap();
         let schedule = Schedule::edm_between(50, 0.01, 30.0, 5.0).unwrap();
         let model = Diffusion::new(&unet, &schedule, Prediction::Edm { sigma_data: 0.4 }).unwrap();
         let model = model.loss_weight(LossWeight::edm()).training_levels(TrainingLevels::edm());

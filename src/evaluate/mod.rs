@@ -3,6 +3,7 @@
 //! | what | says | |
 //! |---|---|---|
 //! | [`Nearest`] | how far each sample is from the data | a classifier, and a test for copies |
+//! | [`ClassReport`] | whether samples are of the class that was asked for | by the nearest image, or a trained [`Classifier`] |
 //! | [`Likelihood`] | ln p of samples, by the probability-flow ODE | of held-out data: how well a model knows it |
 //! | [`VariationalBound`] | a bound on the same, of DDPM's chain | level by level |
 //! | [`ScoreField`] | where the score points in the plane | learned beside true: the angle between them |
@@ -12,6 +13,8 @@
 //! | [`ks_test`] | whether two sets of numbers are alike | a p-value |
 
 mod bound;
+mod class_report;
+mod classifier;
 mod density;
 mod field;
 mod field_figure;
@@ -26,6 +29,8 @@ mod nearest;
 mod region;
 
 pub use bound::{Bound, VariationalBound};
+pub use class_report::ClassReport;
+pub use classifier::Classifier;
 pub use density::Density;
 pub use field::{FieldComparison, ScoreField};
 pub use frechet::{Frechet, frechet_distance};

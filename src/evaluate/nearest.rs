@@ -24,12 +24,13 @@ const SHOWN: i64 = 20;
 #[derive(Debug)]
 pub struct Nearest {
     images: Tensor,
-    labels: Tensor,
+    pub(super) labels: Tensor,
     neighbours: Tensor,
-    neighbour_labels: Tensor,
+    pub(super) neighbour_labels: Tensor,
+    pub(super) classes: Vec<String>,
     distances: Vec<f64>,
     indices: Vec<i64>,
-    of: String,
+    pub(super) of: String,
 }
 
 impl Nearest {
@@ -48,6 +49,7 @@ impl Nearest {
             neighbour_labels: dataset.labels().f_index_select(0, &indices)?,
             distances: Vec::<f64>::try_from(distances)?,
             indices: Vec::<i64>::try_from(indices)?,
+            classes: dataset.classes(),
             of: dataset.name().to_string(),
             images,
             labels,

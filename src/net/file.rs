@@ -15,6 +15,9 @@ use tch::{Device, Kind, Tensor};
 /// The header's field for the description. One field, since more would come in any order: the same values, the same bytes.
 const FIELD: &str = "noisebook";
 
+/// What a file holds: tensors under their names, and what describes them.
+pub(crate) type Contents = (Vec<(String, Tensor)>, Map<String, Value>);
+
 /// Writes tensors (float32, float64 or int64, of any device) under their names, and `metadata`.
 pub(crate) fn write(path: &Path, tensors: &[(String, Tensor)], metadata: &Map<String, Value>) -> Result<()> {
     let views = tensors.iter().map(|(name, tensor)| Ok((name, Stored::new(name, tensor)?)));
@@ -26,7 +29,7 @@ pub(crate) fn write(path: &Path, tensors: &[(String, Tensor)], metadata: &Map<St
 }
 
 /// The tensors of a file, on the CPU, and its description: empty in a file that something else wrote.
-pub(crate) fn read(path: &Path) -> Result<(Vec<(String, Tensor)>, Map<String, Value>)> {
+pub(crate) fn read(path: &Path) -> Result<Contents> {
     let bytes = fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => refusal(path, "there is no such file"),
         _ => refusal(path, format!("cannot be read: {error}")),

@@ -106,7 +106,12 @@ mod tests {
         assert_eq!(gradient, frozen.logical_not().to_kind(Kind::Float) * 2.0);
 
         let before = mlp.parameters().flat().copy();
-        mlp.parameters().update(|flat| Ok(drop(flat.f_mul_scalar_(2.0)?))).unwrap();
+        mlp.parameters()
+            .update(|flat| {
+                let _ = flat.f_mul_scalar_(2.0)?;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(mlp.parameters().flat(), before * (gradient / 2.0 + 1.0));
         assert_eq!(mlp.copy().unwrap().parameters().frozen_mask().unwrap(), Some(frozen));
         mlp.unfreeze(&["blocks", "first"]).unwrap();

@@ -214,7 +214,8 @@ mod tests {
         let path = place("troubles.safetensors");
         let mlp = mlp(0);
         let before = mlp.parameters().flat().copy();
-        let said = |change: &dyn Fn(&mut Vec<(String, Tensor)>)| {
+        type Weights = Vec<(String, Tensor)>;
+        let said = |change: &dyn Fn(&mut Weights)| {
             let mut tensors = mlp.parameters().named();
             change(&mut tensors);
             write(&path, &tensors, &Map::new()).unwrap();
@@ -223,7 +224,7 @@ mod tests {
             said.replace(&path.display().to_string(), "FILE")
         };
         // The first of 16 tensors, which differs, would be half of a loaded network.
-        let other = |tensors: &mut Vec<(String, Tensor)>| tensors[0].1 = tensors[0].1.full_like(9.0);
+        let other = |tensors: &mut Weights| tensors[0].1 = tensors[0].1.full_like(9.0);
         assert_eq!(
             said(&|tensors| {
                 other(tensors);

@@ -1,7 +1,7 @@
 //! How a U-Net is described and checked.
 
 use super::checks::check_sizes;
-use super::size::Size;
+use super::image_size::ImageSize;
 use super::time::TimeEmbedding;
 use super::unet::UNet;
 use crate::{Error, Result, device};
@@ -21,7 +21,7 @@ use tch::Device;
 #[derive(Clone, Debug)]
 pub struct UNetBuilder {
     pub(super) channels: i64,
-    pub(super) image_size: Size,
+    pub(super) image_size: ImageSize,
     pub(super) base_channels: i64,
     pub(super) channel_mults: Vec<i64>,
     pub(super) blocks: i64,
@@ -39,7 +39,7 @@ impl Default for UNetBuilder {
     fn default() -> Self {
         Self {
             channels: 3,
-            image_size: Size::from(32),
+            image_size: ImageSize::from(32),
             base_channels: 64,
             channel_mults: vec![1, 2, 2],
             blocks: 2,
@@ -81,7 +81,7 @@ impl UNetBuilder {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
-    pub fn image_size(mut self, size: impl Into<Size>) -> Self {
+    pub fn image_size(mut self, size: impl Into<ImageSize>) -> Self {
         self.image_size = size.into();
         self
     }
@@ -251,7 +251,7 @@ impl UNetBuilder {
     }
 
     /// The size at each resolution, from full to coarsest.
-    pub(super) fn resolutions(&self) -> Vec<Size> {
+    pub(super) fn resolutions(&self) -> Vec<ImageSize> {
         std::iter::successors(Some(self.image_size), |size| Some(size.half())).take(self.channel_mults.len()).collect()
     }
 

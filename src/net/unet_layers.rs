@@ -1,9 +1,9 @@
 //! The layers of a U-Net, from its description.
 
 use super::condition::{Condition, Waves};
+use super::image_size::ImageSize;
 use super::layers::{Conv2d, GroupNorm};
 use super::parameters_builder::ParametersBuilder;
-use super::size::Size;
 use super::summary::Summary;
 use super::time::{TimeEmbedding, frequencies};
 use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
@@ -119,14 +119,14 @@ impl Maker<'_> {
         &mut self,
         name: &str,
         what: &'static str,
-        (channels, size): (i64, Size),
+        (channels, size): (i64, ImageSize),
         build: impl FnOnce(&mut ParametersBuilder) -> Result<T>,
     ) -> Result<T> {
         let shape = format!("{channels} x {size}");
         self.summary.layer(self.init, name, what, shape, build)
     }
 
-    fn block(&mut self, name: &str, from: i64, to: i64, size: Size, width: Width) -> Result<Block> {
+    fn block(&mut self, name: &str, from: i64, to: i64, size: ImageSize, width: Width) -> Result<Block> {
         let residual = self.layer(name, "residual", (to, size), |init| ResBlock::new(init, name, from, to, width))?;
         if !self.config.attention_at.contains(&size.height) {
             return Ok(Block { residual, attention: None });

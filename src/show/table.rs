@@ -20,6 +20,8 @@ pub struct Table {
     title: String,
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Row, column, share.
+    shades: Vec<(usize, usize, f64)>,
 }
 
 impl Table {
@@ -30,7 +32,12 @@ impl Table {
     /// ```
     #[must_use]
     pub fn new(head: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { title: String::new(), head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
+        Self {
+            title: String::new(),
+            head: head.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+            shades: Vec::new(),
+        }
     }
 
     /// Adds a row.
@@ -55,6 +62,21 @@ impl Table {
         self
     }
 
+    /// Shades a cell, the darker the nearer its share is to 1.
+    #[must_use]
+    pub(crate) fn shade(mut self, row: usize, column: usize, share: f64) -> Self {
+        self.shades.push((row, column, share));
+        self
+    }
+
+    /// The background of a cell, light enough for the text on it in a light and in a dark page.
+    fn background(&self, row: usize, column: usize) -> String {
+        match self.shades.iter().find(|&&(one, other, share)| (one, other) == (row, column) && share > 0.0) {
+            Some((_, _, share)) => format!(";background:rgba(17,119,204,{:.2})", 0.6 * share),
+            None => String::new(),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let columns = self.head.len();
         match self.rows.iter().position(|row| row.len() != columns) {
@@ -77,10 +99,12 @@ impl Table {
     }
 
     fn html(&self) -> String {
-        let row = |tag: &str, cells: &[String]| {
+        let row = |at: Option<usize>, cells: &[String]| {
+            let tag = if at.is_some() { "td" } else { "th" };
             let cells = cells.iter().enumerate().map(|(column, cell)| {
                 let side = if self.numbers(column) { "right" } else { "left" };
-                format!("<{tag} style=\"text-align:{side}\">{}</{tag}>", escape(cell))
+                let background = at.map_or(String::new(), |row| self.background(row, column));
+                format!("<{tag} style=\"text-align:{side}{background}\">{}</{tag}>", escape(cell))
             });
             format!("<tr>{}</tr>\n", cells.collect::<String>())
         };
@@ -88,10 +112,10 @@ impl Table {
             "" => String::new(),
             title => format!("<caption style=\"text-align:left;font-weight:600\">{}</caption>\n", escape(title)),
         };
-        let body: String = self.rows.iter().map(|cells| row("td", cells)).collect();
+        let body: String = self.rows.iter().enumerate().map(|(at, cells)| row(Some(at), cells)).collect();
         format!(
             "<table>\n{caption}<thead>{}</thead>\n<tbody>\n{body}</tbody>\n</table>\n",
-            row("th", &self.head).trim_end()
+            row(None, &self.head).trim_end()
         )
     }
 

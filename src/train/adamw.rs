@@ -8,7 +8,7 @@ use tch::Tensor;
 /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w = w - lr (m^ / (sqrt(v^) + eps) + decay w), with
 /// m^ = m/(1 - b1^k), v^ = v/(1 - b2^k); b1 = 0.9, b2 = 0.999, eps = 1e-8, as PyTorch's defaults.
 #[derive(Debug)]
-pub(super) struct AdamW {
+pub(crate) struct AdamW {
     mean: Tensor,
     square: Tensor,
     steps: i32,
@@ -20,12 +20,12 @@ const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 impl AdamW {
-    pub(super) fn new(weights: &Tensor, weight_decay: f64) -> Result<Self> {
+    pub(crate) fn new(weights: &Tensor, weight_decay: f64) -> Result<Self> {
         Ok(Self { mean: weights.f_zeros_like()?, square: weights.f_zeros_like()?, steps: 0, weight_decay })
     }
 
     /// Moves `weights` in place; to be called without gradients.
-    pub(super) fn step(&mut self, weights: &mut Tensor, gradient: &Tensor, lr: f64) -> Result<()> {
+    pub(crate) fn step(&mut self, weights: &mut Tensor, gradient: &Tensor, lr: f64) -> Result<()> {
         self.steps += 1;
         let _ = self.mean.f_mul_scalar_(BETA1)?.f_add_(&gradient.f_mul_scalar(1.0 - BETA1)?)?;
         let _ = self.square.f_mul_scalar_(BETA2)?.f_add_(&gradient.f_square()?.f_mul_scalar_(1.0 - BETA2)?)?;

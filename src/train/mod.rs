@@ -7,6 +7,7 @@ mod steps;
 mod threads;
 mod trainer;
 
+pub(crate) use adamw::AdamW;
 pub use run::Run;
 pub use steps::{TrainStep, TrainSteps};
 pub use trainer::Trainer;

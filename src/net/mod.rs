@@ -5,6 +5,8 @@ mod article_builder;
 mod article_layers;
 mod checks;
 mod condition;
+#[cfg_attr(not(test), allow(dead_code))]
+pub(crate) mod file;
 mod layers;
 mod mlp;
 mod mlp_builder;

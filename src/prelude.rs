@@ -14,5 +14,5 @@ pub use crate::process::{Paths, Posterior, Strip, Transition};
 pub use crate::sample::{ClassifierFree, ClassifierGuided, Inpaint, SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;
-pub use crate::train::{Run, TrainStep, Trainer};
+pub use crate::train::{Ema, LearningRate, Precision, Run, TrainStep, Trainer};
 pub use tch::{Device, Kind, Tensor};

@@ -27,6 +27,8 @@ pub(crate) enum Stream {
     Truth = 12,
     Source = 13,
     Evaluation = 14,
+    Validation = 30,
+    Floor = 31,
 }
 
 /// The generator of one stream's `step`-th draw.

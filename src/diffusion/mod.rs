@@ -4,7 +4,7 @@
 mod best;
 mod loss;
 
-pub(crate) use loss::Evaluation;
+pub(crate) use loss::{Evaluation, Noised};
 
 use crate::Result;
 use crate::data::Dataset;

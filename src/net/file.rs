@@ -25,8 +25,11 @@ pub(crate) fn write(path: &Path, tensors: &[(String, Tensor)], metadata: &Map<St
     write_whole(path, &bytes)
 }
 
+/// Tensors by name, and what describes them.
+pub(crate) type Contents = (Vec<(String, Tensor)>, Map<String, Value>);
+
 /// The tensors of a file, on the CPU, and its description: empty in a file that something else wrote.
-pub(crate) fn read(path: &Path) -> Result<(Vec<(String, Tensor)>, Map<String, Value>)> {
+pub(crate) fn read(path: &Path) -> Result<Contents> {
     let bytes = fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => refusal(path, "there is no such file"),
         _ => refusal(path, format!("cannot be read: {error}")),

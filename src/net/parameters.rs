@@ -82,6 +82,11 @@ impl Parameters {
         self.trained.get()
     }
 
+    /// For weights that come from a file.
+    pub(crate) fn set_trained_steps(&self, steps: usize) {
+        self.trained.set(steps);
+    }
+
     /// Counts a training step.
     pub(crate) fn count_step(&self) {
         self.trained.set(self.trained.get() + 1);

@@ -21,7 +21,7 @@ NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebook bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebook stress-training bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -87,6 +87,10 @@ stress-kernel: kernel
 # What takes longer than a test should; part of make test.
 test-slow: build
 	@$(SLOW_TESTS)
+
+# A training that is killed a hundred times at random moments, and ends where one that nobody kills does; two minutes.
+stress-training: build
+	@$(ENV) cargo test --locked --test nothing_lost -- --ignored --nocapture
 
 # Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
 bench-samplers: setup

@@ -33,7 +33,7 @@
 //! | [`data`] | data sets and batches |
 //! | [`Diffusion`] | network + schedule + prediction: a denoiser that learns |
 //! | [`sample`] | one sampler a file, guidance |
-//! | [`train`] | trainer, optimizer, average of weights |
+//! | [`train`] | trainer, optimizer, average of weights, checkpoints, logs |
 //! | [`evaluate`] | nearest neighbours |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

@@ -6,7 +6,8 @@ pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
 pub use crate::evaluate::{
-    ClassReport, Classifier, Density, Likelihood, LikelihoodMap, Nearest, ScoreField, VariationalBound, frechet_distance, ks_test,
+    ClassReport, Classifier, Density, Likelihood, LikelihoodMap, Nearest, ScoreField, VariationalBound,
+    frechet_distance, ks_test,
 };
 pub use crate::net::{ArticleUNet, Mlp, Network, TimeEmbedding, UNet};
 pub use crate::prediction::{LossWeight, Prediction};
@@ -14,5 +15,5 @@ pub use crate::process::{Paths, Posterior, Strip, Transition};
 pub use crate::sample::{ClassifierFree, ClassifierGuided, Inpaint, SampleStep, Sampler, Samples};
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;
-pub use crate::train::{Run, TrainStep, Trainer};
+pub use crate::train::{Ema, LearningRate, Precision, Run, TrainStep, Trainer};
 pub use tch::{Device, Kind, Tensor};

@@ -29,6 +29,8 @@ pub(crate) enum Stream {
     Evaluation = 14,
     Flip = 20,
     Crop = 21,
+    Validation = 30,
+    Floor = 31,
     Dropout = 40,
     Frequencies = 41,
     ClassifierOrder = 42,

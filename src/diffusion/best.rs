@@ -1,6 +1,6 @@
 //! The loss of the best network that there is: closed forms.
 
-use super::{Diffusion, Evaluation};
+use super::Diffusion;
 use crate::Result;
 use crate::data::Batch;
 use crate::denoiser::Denoiser;
@@ -78,8 +78,10 @@ fn a_weight_means_the_same_for_every_prediction() {
         for prediction in ALL.into_iter().filter(|one| one.check(&schedule).is_ok()) {
             let model = best(&schedule, prediction).loss_weight(LossWeight::min_snr());
             let model = model.training_levels(TrainingLevels::Uniform);
-            let Evaluation { loss, levels, .. } = model.evaluate(&grain.images, &grain.labels, 5, 0).unwrap();
-            let expected: f64 = levels
+            let noised = model.noised(&grain.images, &grain.labels, 5, 0).unwrap();
+            let loss = model.judge(&noised, &model.predict(&noised).unwrap()).unwrap().loss;
+            let expected: f64 = noised
+                .levels
                 .times()
                 .into_iter()
                 .map(|t| {

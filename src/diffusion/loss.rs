@@ -5,17 +5,47 @@ use crate::data::Batch;
 use crate::denoiser::Denoiser;
 use crate::prediction::{LossWeight, Prediction};
 use crate::random::{Stream, below, generator, normal};
-use crate::schedule::Levels;
+use crate::schedule::{Levels, TrainingLevels};
 use crate::show::sides;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
+/// Samples on their way from the data to the noise, as training shows them to the network.
+pub(crate) struct Noised {
+    images: Tensor,
+    labels: Option<Tensor>,
+    eps: Tensor,
+    pub(crate) xt: Tensor,
+    pub(crate) levels: Levels,
+    /// What dropout draws by.
+    seed: u64,
+    step: u64,
+}
+
+impl Noised {
+    /// Some of them.
+    pub(crate) fn part(&self, start: usize, length: usize) -> Result<Self> {
+        let part = |all: &Tensor| all.f_narrow(0, start as i64, length as i64);
+        Ok(Self {
+            images: part(&self.images)?,
+            labels: self.labels.as_ref().map(part).transpose()?,
+            eps: part(&self.eps)?,
+            xt: part(&self.xt)?,
+            levels: self.levels.part(start, length),
+            seed: self.seed,
+            // Masks of its own for each part.
+            step: self.step + ((start as u64) << 32),
+        })
+    }
+}
+
 /// What one forward pass of training made.
 pub(crate) struct Evaluation {
     pub(crate) loss: Tensor,
-    pub(crate) xt: Tensor,
+    /// The loss of each sample, without a gradient: N.
+    pub(crate) each: Tensor,
+    /// Predicted x_0.
     pub(crate) x0: Tensor,
-    pub(crate) levels: Levels,
 }
 
 impl Diffusion {
@@ -42,17 +72,33 @@ impl Diffusion {
 
     /// The loss with the draws of step `step` of a run, dropout among them.
     pub(crate) fn evaluate(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
-        self.look(images, labels, (seed, step), true)
+        let noised = self.noised(images, labels, seed, step)?;
+        self.judge(&noised, &self.predict(&noised)?)
     }
 
     /// The same without dropout, as in sampling: for a pass that measures.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn evaluate_still(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Evaluation> {
-        self.look(images, labels, (seed, step), false)
+        let noised = self.noised(images, labels, seed, step)?;
+        self.judge(&noised, &self.predict_still(&noised)?)
     }
 
-    fn look(&self, images: &Tensor, labels: &Tensor, (seed, step): (u64, u64), training: bool) -> Result<Evaluation> {
+    /// A batch at the levels and with the noise of step `step` of a run.
+    pub(crate) fn noised(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Noised> {
         self.check()?;
+        let count = images.size().first().map_or(0, |&count| count as usize);
+        let levels = self.training_levels.draw_step(&self.schedule, count, seed, step)?;
+        self.noised_at(images, labels, levels, seed, step)
+    }
+
+    /// A batch at levels of one's own choice.
+    pub(crate) fn noised_at(
+        &self,
+        images: &Tensor,
+        labels: &Tensor,
+        levels: Levels,
+        seed: u64,
+        step: u64,
+    ) -> Result<Noised> {
         let device = self.device();
         let shape = images.size();
         let sample = self.network.sample_shape();
@@ -68,20 +114,52 @@ impl Diffusion {
             }
         };
         let images = images.f_to_device(device)?;
-        let levels = self.training_levels.draw_step(&self.schedule, shape[0] as usize, seed, step)?;
         let eps = self.other_end(&shape, seed, step)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
         let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
-        let (input, labels) = (self.input(&xt, &levels)?, labels.as_ref());
-        let output = if training {
-            self.network.forward_training(&input, &levels, labels, seed, step)?
-        } else {
-            self.network.forward(&input, &levels, labels)?
-        };
-        let target = self.prediction.target(&images, &eps, &alpha, &sigma)?;
-        let loss = self.weighted_mean(&output.f_sub(&target)?.f_square()?, &levels)?;
-        let x0 = self.prediction.x0(&xt, &output.f_detach()?, &alpha, &sigma)?;
-        Ok(Evaluation { loss, xt, x0, levels })
+        Ok(Noised { images, labels, eps, xt, levels, seed, step })
+    }
+
+    /// What the network says of noised samples while it trains: with dropout.
+    pub(crate) fn predict(&self, noised: &Noised) -> Result<Tensor> {
+        let Noised { xt, levels, labels, seed, step, .. } = noised;
+        self.network.forward_training(&self.input(xt, levels)?, levels, labels.as_ref(), *seed, *step)
+    }
+
+    /// What the network says of noised samples.
+    pub(crate) fn predict_still(&self, noised: &Noised) -> Result<Tensor> {
+        self.network.forward(&self.input(&noised.xt, &noised.levels)?, &noised.levels, noised.labels.as_ref())
+    }
+
+    /// How wrong `output` is.
+    pub(crate) fn judge(&self, noised: &Noised, output: &Tensor) -> Result<Evaluation> {
+        let Noised { images, eps, xt, levels, .. } = noised;
+        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, images)?;
+        let target = self.prediction.target(images, eps, &alpha, &sigma)?;
+        let squares = output.f_sub(&target)?.f_square()?;
+        let (loss, each) = self.weighted_mean(&squares, levels)?;
+        let x0 = self.prediction.x0(xt, &output.f_detach()?, &alpha, &sigma)?;
+        Ok(Evaluation { loss, each, x0 })
+    }
+
+    /// The best answer there is for the data of `ideal`, as this model's network would say it.
+    pub(crate) fn best_output(&self, ideal: &dyn Denoiser, noised: &Noised, t: f64) -> Result<Tensor> {
+        let (alpha, sigma) = noised.levels.alpha_sigma(&self.schedule, &noised.xt)?;
+        let x0 = ideal.denoise(&noised.xt, t, noised.labels.as_ref())?.f_to_device(self.device())?;
+        Prediction::X0.convert(self.prediction, &noised.xt, &x0, &alpha, &sigma)
+    }
+
+    /// Whether it starts from samples instead of from noise.
+    pub(crate) fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    pub(crate) fn weight(&self) -> LossWeight {
+        self.loss_weight
+    }
+
+    pub(crate) fn levels_in_training(&self) -> TrainingLevels {
+        self.training_levels
     }
 
     /// What the setters took, beside the schedule and the prediction.
@@ -128,13 +206,16 @@ impl Diffusion {
         self.source.as_ref().map(|_| self.other_end(&[count], seed, 0)).transpose()
     }
 
-    fn weighted_mean(&self, squares: &Tensor, levels: &Levels) -> Result<Tensor> {
+    /// The mean of all, and of each sample.
+    fn weighted_mean(&self, squares: &Tensor, levels: &Levels) -> Result<(Tensor, Tensor)> {
+        let mean = |squares: &Tensor| squares.f_flatten(1, -1)?.f_mean_dim(1, false, Kind::Float);
         if self.loss_weight == LossWeight::Simple {
-            return Ok(squares.f_mean(Kind::Float)?);
+            return Ok((squares.f_mean(Kind::Float)?, mean(&squares.f_detach()?)?));
         }
-        let each = squares.f_flatten(1, -1)?.f_mean_dim(1, false, Kind::Float)?;
+        let each = mean(squares)?;
         let weights = levels.column(&each, |t| self.loss_weight.weight(&self.schedule, self.prediction, t))?;
-        Ok(each.f_mul(&weights)?.f_mean(Kind::Float)?)
+        let each = each.f_mul(&weights)?;
+        Ok((each.f_mean(Kind::Float)?, each.f_detach()?))
     }
 }
 
@@ -203,7 +284,9 @@ mod tests {
         let dark = Dataset::new("dark", &digits.images().full_like(-0.5), None, &[]).unwrap();
         let bridge = Diffusion::new(&unet, &Schedule::flow(2).unwrap(), Prediction::Flow).unwrap().source(&dark);
         let batch = digits.batch(256, 0).unwrap();
-        let Evaluation { loss, xt, levels, .. } = bridge.evaluate(&batch.images, &batch.labels, 3, 0).unwrap();
+        let noised = bridge.noised(&batch.images, &batch.labels, 3, 0).unwrap();
+        let loss = bridge.judge(&noised, &bridge.predict(&noised).unwrap()).unwrap().loss;
+        let Noised { xt, levels, .. } = noised;
         let t = levels.column(&xt, |t| t).unwrap();
         let path: Tensor = &batch.images * (1.0 - &t) - &t * 0.5;
         assert!((&xt - &path).abs().max().double_value(&[]) < 1e-6);

@@ -5,7 +5,7 @@ mod best;
 mod loss;
 mod saved;
 
-pub(crate) use loss::Evaluation;
+pub(crate) use loss::{Evaluation, Noised};
 
 use crate::Result;
 use crate::data::Dataset;

@@ -6,7 +6,7 @@ use crate::net::{Parameters, layers};
 use crate::random::{Stream, generator, permutation};
 use crate::sample::Samples;
 use crate::show::{interrupted, sides};
-use crate::train::AdamW;
+use crate::train::{AdamW, BETA1};
 use crate::{Error, Result, device};
 use layers::{Conv2d, Linear};
 use std::rc::Rc;
@@ -102,7 +102,7 @@ impl Classifier {
             let gradient = parameters.gradient(&loss)?;
             // Straight down to 0: the last steps settle.
             let lr = LR * (1.0 - step as f64 / steps as f64);
-            parameters.update(|flat| optimizer.step(flat, &gradient, lr))?;
+            parameters.update(|flat| optimizer.step(flat, &gradient, lr, BETA1))?;
         }
         Ok(classifier)
     }

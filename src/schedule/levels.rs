@@ -57,8 +57,13 @@ impl Levels {
     }
 
     /// Times in [0, 1] of this schedule.
-    pub(super) fn from_times(schedule: &Schedule, times: Vec<f64>) -> Self {
+    pub(crate) fn from_times(schedule: &Schedule, times: Vec<f64>) -> Self {
         Self { times, count: schedule.levels() }
+    }
+
+    /// Those of some of the images.
+    pub(crate) fn part(&self, start: usize, length: usize) -> Self {
+        Self { times: self.times[start..start + length].to_vec(), count: self.count }
     }
 
     /// How many images these levels are for.

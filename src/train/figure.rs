@@ -1,47 +1,84 @@
 //! What training looks like.
 
-use super::run::Record;
-use super::steps::TrainStep;
+use super::logs::clock;
+use super::record::{Record, Snapshot, Validated};
+use super::step::TrainStep;
+use super::stopped::Stopped;
 use crate::Result;
-use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, grouped, sheet};
+use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, grouped, sheet};
 use tch::Tensor;
 
 /// The run in one line.
-pub(super) fn facts(record: &Record, interrupted: bool) -> String {
-    let done = record.losses.len();
+pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped>) -> String {
+    let done = record.done();
     let recent = mean(&record.losses[done.saturating_sub(100)..]);
     let epochs = done as f64 / record.steps_an_epoch.max(1) as f64;
     let seconds = record.took.as_secs_f64();
-    let ended = if interrupted { ", interrupted" } else { "" };
+    let ended = match (interrupted, stopped) {
+        (true, _) => ", interrupted",
+        (_, Some(_)) => ", stopped",
+        _ => "",
+    };
     let after = match record.earlier {
         0 => String::new(),
         1 => ", after 1 earlier one".to_string(),
         earlier => format!(", after {} earlier ones", grouped(earlier)),
     };
-    format!(
-        "Step {} of {}{after}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
+    let resumed = match record.resumed {
+        0 => String::new(),
+        resumed => format!(", resumed at {}", grouped(resumed)),
+    };
+    let mut text = format!(
+        "Step {} of {}{after}{resumed}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
         grouped(done),
         grouped(record.steps),
         done.min(100)
-    )
+    );
+    if let Some(validated) = record.validations.last() {
+        text += &format!(", validation {:.4}", validated.averaged);
+    }
+    if let Some(stopped) = stopped {
+        text += &format!("; {stopped}");
+    }
+    if let Some(unsaved) = &record.unsaved {
+        text += &format!("; not saved: {unsaved}");
+    }
+    text
+}
+
+/// How training goes, for a line in a terminal.
+pub(super) fn progress_line(record: &Record) -> String {
+    let (done, pace) = (record.done(), record.pace());
+    let mut line = format!("step {} of {}", grouped(done), grouped(record.steps));
+    line += &format!("  loss {:.4}", mean(&record.losses[done.saturating_sub(100)..]));
+    if let Some(validated) = record.validations.last() {
+        line += &format!("  validation {:.4}", validated.averaged);
+    }
+    line += &format!("  {:.1} steps/s  {} left", 1.0 / pace.max(1e-9), left(record));
+    line
+}
+
+/// The time that is left.
+fn left(record: &Record) -> String {
+    clock(record.pace() * record.steps.saturating_sub(record.done()) as f64)
 }
 
 /// The figure that follows training.
-pub(super) fn live_figure(record: &Record) -> Result<Figure> {
+pub(super) fn live_figure(record: &Record, stopped: Option<&Stopped>) -> Result<Figure> {
     let loss: Part = loss_chart(record).size(375, 230).into();
     let mut row = vec![loss];
     if let Some(last) = record.snapshots.last() {
         let title = format!("Averaged weights after {} steps", grouped(last.step));
         row.extend(picture(&last.images, title));
     }
-    let done = record.losses.len();
-    let left = if done < record.steps && done > 0 {
-        let rate = record.took.as_secs_f64() / done as f64;
-        format!("; {:.0} s left", rate * (record.steps - done) as f64)
-    } else {
-        String::new()
-    };
-    Ok(Figure::row(row).title(facts(record, false) + &left))
+    let mut now = String::new();
+    if record.done() < record.steps
+        && stopped.is_none()
+        && let (Some(lr), Some(norm)) = (record.lrs.last(), record.gradient_norms.last())
+    {
+        now = format!(", rate {}, gradient norm {}; {} left", digits(*lr), digits(*norm), left(record));
+    }
+    Ok(Figure::row(row).title(facts(record, false, stopped) + &now))
 }
 
 /// Samples; images of other than 1 or 3 channels have no picture.
@@ -54,12 +91,32 @@ fn picture(samples: &Tensor, title: String) -> Option<Part> {
 
 fn loss_chart(record: &Record) -> Chart {
     let steps: Vec<f64> = (1..=record.losses.len()).map(|step| step as f64).collect();
-    Chart::new("Loss")
+    let floor = record.floor.get().copied().flatten();
+    let title = if floor.is_some() { "Loss, above that of the ideal denoiser of the training set" } else { "Loss" };
+    let mut chart = Chart::new(title)
         .x_label("step")
         .y_label("mean squared error")
         .log_y()
         .line("each step", &steps, &record.losses)
-        .line("mean of 50", &steps, &smooth(&record.losses, 50))
+        .line("mean of 50", &steps, &smooth(&record.losses, 50));
+    if !record.validations.is_empty() {
+        let [at, trained, averaged] = validations(record);
+        chart = chart.line("validation", &at, &trained).line("averaged weights", &at, &averaged);
+    }
+    match (floor, steps.as_slice()) {
+        (Some(floor), [first, .., last]) => chart.line("ideal denoiser", &[*first, *last], &[floor, floor]),
+        _ => chart,
+    }
+}
+
+/// Steps, and the losses of trained and averaged weights after them.
+fn validations(record: &Record) -> [Vec<f64>; 3] {
+    let column = |number: fn(&Validated) -> f64| record.validations.iter().map(number).collect();
+    [
+        column(|validated| validated.step as f64),
+        column(|validated| validated.loss),
+        column(|validated| validated.averaged),
+    ]
 }
 
 /// The mean of up to `window` values that end at each.
@@ -84,45 +141,61 @@ fn mean(values: &[f64]) -> f64 {
 pub(super) struct Charts<'a>(pub(super) &'a Record);
 
 impl Charts<'_> {
-    pub(super) fn figure(&self, interrupted: bool) -> Result<Figure> {
+    pub(super) fn figure(&self, interrupted: bool, stopped: Option<&Stopped>) -> Result<Figure> {
         let record = self.0;
         let steps: Vec<f64> = (1..=record.losses.len()).map(|step| step as f64).collect();
         let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
         let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
         let norm = norm.line("norm", &steps, &record.gradient_norms);
-        let small = [lr.size(375, 200), norm.size(375, 200)];
-        let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), Figure::row(small).into()];
-        if let Ok(Some(snapshots)) = self.snapshots() {
-            column.push(snapshots);
+        let small = Figure::row([lr.size(375, 200), norm.size(375, 200)]);
+        let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), small.into()];
+        let averaged = self.snapshots("Averaged weights, from the same noise", |snapshot| &snapshot.images);
+        let trained = self.snapshots("Trained weights, from the same noise", |snapshot| &snapshot.raw);
+        if let (Ok(Some(averaged)), Ok(Some(trained))) = (averaged, trained) {
+            // Small images fit into half a page.
+            match (averaged, trained, self.scale()) {
+                (Part::Grid(averaged), Part::Grid(trained), scale @ 1..) => {
+                    column.push(Figure::row([averaged.scale(scale), trained.scale(scale)]).into());
+                }
+                (averaged, trained, _) => column.extend([averaged, trained]),
+            }
         }
-        Ok(Figure::column(column).title(facts(record, interrupted)))
+        let made = record.done() - record.resumed;
+        let time = if made > 0 { format!("; a step: {}", record.timing.share(made)) } else { String::new() };
+        Ok(Figure::column(column).title(facts(record, interrupted, stopped) + &time))
+    }
+
+    /// How many pixels of the page a pixel of a sample takes where ten samples and a label fill half the page: 0 if none.
+    fn scale(&self) -> u32 {
+        let width = self.0.snapshots.first().and_then(|first| first.images.size().last().copied());
+        28 / width.unwrap_or(0).max(1) as u32
     }
 
     /// One row a moment, or of points one scatter.
-    fn snapshots(&self) -> Result<Option<Part>> {
+    fn snapshots(&self, title: &str, images: fn(&Snapshot) -> &Tensor) -> Result<Option<Part>> {
         let record = self.0;
         let Some(first) = record.snapshots.first() else { return Ok(None) };
-        let images: Vec<&Tensor> = record.snapshots.iter().map(|snapshot| &snapshot.images).collect();
+        let sets: Vec<&Tensor> = record.snapshots.iter().map(images).collect();
         let epoch = |step: usize| format!("epoch {:.1}", step as f64 / record.steps_an_epoch.max(1) as f64);
         let epochs: Vec<String> = record.snapshots.iter().map(|snapshot| epoch(snapshot.step)).collect();
-        let title = "Samples of the averaged weights, from the same noise";
         if first.images.dim() == 2 {
-            let clouds = images.into_iter().map(|set| Cloud::new(set, None, &[])).collect::<Result<Vec<_>>>()?;
+            let clouds = sets.into_iter().map(|set| Cloud::new(set, None, &[])).collect::<Result<Vec<_>>>()?;
             return Ok(Some(sheet(&clouds, &epochs, 5, title).into()));
         }
         let columns = first.images.size()[0] as usize;
-        Ok(Some(Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns).row_labels(epochs).title(title).into()))
+        Ok(Some(Grid::new(&Tensor::f_cat(&sets, 0)?)?.columns(columns).row_labels(epochs).title(title).into()))
     }
 }
 
 impl Show for TrainStep {
     fn bundle(&self) -> Result<Bundle> {
         let title = format!(
-            "Training step {}: loss {:.4}, gradient norm {:.2}, {:.0} ms",
+            "Training step {}: loss {:.4}, gradient norm {:.2}, {:.0} ms ({})",
             self.index + 1,
             self.loss,
             self.gradient_norm,
-            self.took.as_secs_f64() * 1e3
+            self.took.as_secs_f64() * 1e3,
+            self.timing
         );
         if self.images.dim() == 2 {
             let sets = [&self.images, &self.noised, &self.predicted];

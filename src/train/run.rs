@@ -1,20 +1,17 @@
 //! A whole training run.
 
-use super::figure::{Charts, live_figure};
+use super::figure::{Charts, live_figure, progress_line};
+use super::logs::Progress;
+use super::record::Record;
 use super::steps::TrainSteps;
+use super::stopped::Stopped;
 use super::threads::OneThread;
+use super::trainer::Trainer;
+use super::validation::Measure;
 use crate::Result;
-use crate::denoiser::Denoiser;
+use crate::data::Dataset;
 use crate::diffusion::Diffusion;
-use crate::sample::Sampler;
 use crate::show::{Bundle, Live, Show, interrupted};
-use std::time::{Duration, Instant};
-use tch::Tensor;
-
-/// Moments of a run at which samples are drawn.
-const SNAPSHOTS: usize = 5;
-/// DDIM steps of such samples: enough to see what the model has learned.
-const SNAPSHOT_STEPS: usize = 20;
 
 /// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch.
 ///
@@ -28,185 +25,84 @@ const SNAPSHOT_STEPS: usize = 20;
 /// ```
 #[derive(Clone)]
 pub struct Run {
-    model: Diffusion,
-    average: Diffusion,
+    pub(super) model: Diffusion,
+    pub(super) average: Diffusion,
+    pub(super) trainer: Trainer,
+    pub(super) dataset: Dataset,
     pub(super) record: Record,
-    interrupted: bool,
-}
-
-/// The numbers of a run.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) losses: Vec<f64>,
-    pub(super) gradient_norms: Vec<f64>,
-    pub(super) lrs: Vec<f64>,
-    pub(super) snapshots: Vec<Snapshot>,
-    pub(super) steps: usize,
-    /// Steps that the weights went through before this run.
-    pub(super) earlier: usize,
-    pub(super) steps_an_epoch: usize,
-    pub(super) took: Duration,
-}
-
-/// Points of a snapshot.
-const SNAPSHOT_POINTS: i64 = 400;
-
-/// Samples of the averaged weights, from the same noise, or the same samples of a source, every time.
-#[derive(Debug)]
-pub(super) struct Snapshot {
-    pub(super) step: usize,
-    pub(super) images: Tensor,
-}
-
-impl Clone for Record {
-    fn clone(&self) -> Self {
-        let copy = |s: &Snapshot| Snapshot { step: s.step, images: s.images.shallow_clone() };
-        Self {
-            losses: self.losses.clone(),
-            gradient_norms: self.gradient_norms.clone(),
-            lrs: self.lrs.clone(),
-            snapshots: self.snapshots.iter().map(copy).collect(),
-            ..*self
-        }
-    }
+    pub(super) interrupted: bool,
+    pub(super) stopped: Option<Stopped>,
 }
 
 impl Run {
-    pub(super) fn fit(mut training: TrainSteps, model: Diffusion, steps: usize, seed: u64) -> Result<Self> {
-        let average = training.ema();
-        let _one_thread = OneThread::if_small(&*model.network(), training.batch_size());
-        let earlier = model.network().parameters().trained_steps();
-        let mut record = Record { steps, earlier, steps_an_epoch: training.steps_an_epoch(), ..Record::default() };
-        let (mut live, began) = (Live::new(), Instant::now());
-        for index in 0..steps {
-            let Some(step) = training.next() else { break };
-            let step = step?;
-            record.losses.push(step.loss);
-            record.gradient_norms.push(step.gradient_norm);
-            record.lrs.push(step.lr);
-            if (index + 1) * SNAPSHOTS / steps > index * SNAPSHOTS / steps {
-                record.snapshots.push(Snapshot { step: index + 1, images: snapshot(&average, seed)? });
+    pub(super) fn fit(mut training: TrainSteps, trainer: &Trainer, dataset: &Dataset) -> Result<Self> {
+        let model = trainer.model.clone();
+        let _one_thread = OneThread::if_small(&*model.network(), trainer.batch_size);
+        let mut run = Self {
+            average: training.ema(),
+            model,
+            trainer: trainer.clone(),
+            dataset: dataset.clone(),
+            record: Record::default(),
+            interrupted: false,
+            stopped: None,
+        };
+        training.samples = true;
+        let (mut live, mut progress) = (Live::new(), Progress::new());
+        while training.record.done() < trainer.steps {
+            match training.next() {
+                Some(Ok(_)) => {}
+                None => break,
+                Some(Err(error)) if training.record.done() == 0 && training.stopped.is_none() => return Err(error),
+                Some(Err(error)) => {
+                    let step = training.record.done();
+                    run.stopped = Some(training.stopped.take().unwrap_or_else(|| Stopped::because(step, &error)));
+                    break;
+                }
             }
-            record.took = began.elapsed();
             // A picture that cannot be drawn costs nothing but itself.
             if live.due() {
-                let _ = live_figure(&record).and_then(|figure| live.update(&figure));
+                let _ = run.floor_of(&training.record);
+                let _ = live_figure(&training.record, None).and_then(|figure| live.update(&figure));
+            }
+            if progress.due() {
+                progress.update(&progress_line(&training.record));
             }
         }
-        let _ = live_figure(&record).and_then(|figure| live.finish(&figure));
-        let interrupted = record.losses.len() < steps && interrupted();
-        Ok(Self { model, average, record, interrupted })
+        if run.stopped.is_none() {
+            training.save_last();
+        }
+        drop(progress);
+        run.record = training.record.clone();
+        run.interrupted = run.stopped.is_none() && run.record.done() < trainer.steps && interrupted();
+        let _ = live_figure(&run.record, run.stopped.as_ref()).and_then(|figure| live.finish(&figure));
+        Ok(run)
     }
 
-    /// The model that was trained. It is shared: training it further changes it here too.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
-    /// let weights = |model: &Diffusion| model.network().parameters().named();
-    /// assert_eq!(weights(&run.model()), weights(&model)); // the same
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn model(&self) -> Diffusion {
-        self.model.clone()
+    pub(super) fn measure<'a>(&'a self, data: &'a Dataset) -> Measure<'a> {
+        Measure { model: &self.average, data, label_dropout: self.trainer.label_dropout, seed: self.trainer.seed }
     }
 
-    /// The model with the averaged weights of this run, which samples better.
-    ///
-    /// # Errors
-    /// None so far.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
-    /// let samples = Sampler::ddim(5).count(4).sample(&run.ema()?)?;
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    pub fn ema(&self) -> Result<Diffusion> {
-        Ok(self.average.clone())
+    /// The ideal denoiser's loss, once for all copies of a record.
+    pub(super) fn floor_of(&self, record: &Record) -> Result<Option<f64>> {
+        if let Some(floor) = record.floor.get() {
+            return Ok(*floor);
+        }
+        let floor = self.measure(&self.dataset).floor()?;
+        Ok(*record.floor.get_or_init(|| floor))
     }
-
-    /// The loss of every step.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
-    /// assert_eq!(run.losses().len(), 1); // one step was taken
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn losses(&self) -> Vec<f64> {
-        self.record.losses.clone()
-    }
-
-    /// The gradient norm of every step, before clipping.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
-    /// assert!(run.gradient_norms()[0] > 0.0);
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn gradient_norms(&self) -> Vec<f64> {
-        self.record.gradient_norms.clone()
-    }
-
-    /// Whether an interrupt ended it early.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let run = Trainer::new(&model).steps(1).batch_size(8).fit(&Dataset::digits()?)?;
-    /// assert!(!run.interrupted()); // all steps were taken
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn interrupted(&self) -> bool {
-        self.interrupted
-    }
-}
-
-/// One sample a class (eight without classes); of points, of which one says nothing, as many as make a picture.
-fn snapshot(average: &Diffusion, seed: u64) -> Result<Tensor> {
-    let steps = SNAPSHOT_STEPS.min(average.schedule().levels());
-    let sampler = Sampler::ddim(steps).frames(0).seed(seed);
-    let points = average.sample_shape().len() == 1;
-    let (labels, count) = match average.classes() {
-        Some(classes) if points => (Some((0..SNAPSHOT_POINTS).map(|index| index % classes).collect()), SNAPSHOT_POINTS),
-        Some(classes) => (Some((0..classes.min(10)).collect::<Vec<i64>>()), classes.min(10)),
-        None => (None, if points { SNAPSHOT_POINTS } else { 8 }),
-    };
-    let sampler = match labels {
-        Some(labels) => sampler.labels(labels),
-        None => sampler.count(count as usize),
-    };
-    let sampler = match average.source_samples(count, seed)? {
-        Some(source) => sampler.start_from(&source),
-        None => sampler,
-    };
-    Ok(sampler.iter(average)?.last().transpose()?.map_or_else(Tensor::new, |step| step.next))
 }
 
 impl Show for Run {
     fn bundle(&self) -> Result<Bundle> {
-        Charts(&self.record).figure(self.interrupted)?.bundle()
+        let _ = self.floor_of(&self.record);
+        Charts(&self.record).figure(self.interrupted, self.stopped.as_ref())?.bundle()
     }
 }
 
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&super::figure::facts(&self.record, self.interrupted))
+        f.write_str(&super::figure::facts(&self.record, self.interrupted, self.stopped.as_ref()))
     }
 }
 
@@ -241,7 +137,7 @@ mod tests {
         let model = Diffusion::new(&mlp, &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
         let run = Trainer::new(&model).steps(5).batch_size(16).fit(&moons).unwrap();
         let text = run.bundle().unwrap().plain_text().to_string();
-        assert_eq!(text.matches("400 points around").count(), 5, "{text}");
+        assert_eq!(text.matches("400 points around").count(), 10, "{text}");
         let step = Trainer::new(&model).batch_size(16).iter(&moons).unwrap().next().unwrap().unwrap();
         let text = step.bundle().unwrap().plain_text().to_string();
         assert!(text.contains("\nnoised x\u{209c}, each at its own t\n"), "{text}");

@@ -1,53 +1,23 @@
 //! One training step at a time.
 
 use super::adamw::AdamW;
+use super::checkpoint::Checkpoints;
+use super::gradient::Gradient;
+use super::logs::Log;
+use super::precision::{LossScale, Precision};
+use super::record::{Record, Timing};
+use super::state::State;
+use super::step::TrainStep;
+use super::stopped::{Stopped, Watchdog};
 use super::trainer::Trainer;
+use super::validation::hide_labels;
+use crate::Result;
 use crate::data::Dataset;
-use crate::diffusion::{Diffusion, Evaluation};
-use crate::net::Parameters;
+use crate::diffusion::Diffusion;
 use crate::random::{Stream, generator, permutation, unit};
-use crate::schedule::Levels;
 use crate::show::interrupted;
-use crate::{Error, Result};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tch::{Tensor, no_grad_guard};
-
-/// One training step, made. As the value of a cell it draws the batch, its noised images and what the model made of
-/// them.
-///
-/// ```
-/// # use noisebook::prelude::*;
-/// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-/// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-/// let step = Trainer::new(&model).batch_size(8).iter(&Dataset::digits()?)?.next().unwrap()?;
-/// assert_eq!((step.index, step.images.size(), step.levels.len()), (0, vec![8, 1, 8, 8], 8));
-/// step.show()?;
-/// # Ok::<(), noisebook::Error>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TrainStep {
-    /// The step's number, from 0.
-    pub index: usize,
-    /// The loss before the step.
-    pub loss: f64,
-    /// The norm of the gradient before it was clipped.
-    pub gradient_norm: f64,
-    /// The learning rate.
-    pub lr: f64,
-    /// The images of the batch: N x C x H x W.
-    pub images: Tensor,
-    /// Their labels as the network saw them: -1 where the label was dropped.
-    pub labels: Tensor,
-    /// Their noised versions x_t.
-    pub noised: Tensor,
-    /// The levels of the noise.
-    pub levels: Levels,
-    /// Predicted x_0.
-    pub predicted: Tensor,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// Training as an endless iterator of steps; [`Trainer::iter`] starts one. After an error it is at its end.
 ///
@@ -63,21 +33,56 @@ pub struct TrainStep {
 /// # Ok::<(), noisebook::Error>(())
 /// ```
 pub struct TrainSteps {
-    trainer: Trainer,
-    dataset: Dataset,
-    optimizer: AdamW,
-    average: Diffusion,
-    /// The order of the current epoch.
-    order: Vec<i64>,
-    index: usize,
+    pub(super) trainer: Trainer,
+    pub(super) dataset: Dataset,
+    pub(super) optimizer: AdamW,
+    pub(super) average: Diffusion,
+    pub(super) scale: LossScale,
+    pub(super) watchdog: Watchdog,
+    pub(super) checkpoints: Option<Checkpoints>,
+    pub(super) log: Option<Log>,
+    /// The order of the current epoch, and its number.
+    pub(super) order: (Option<usize>, Vec<i64>),
+    pub(super) record: Record,
+    /// Whether samples are drawn on the way.
+    pub(super) samples: bool,
+    pub(super) stopped: Option<Stopped>,
     failed: bool,
 }
 
 impl TrainSteps {
     pub(super) fn new(trainer: Trainer, dataset: Dataset) -> Result<Self> {
-        let optimizer = AdamW::new(&trainer.model.network().parameters().flat(), trainer.weight_decay)?;
-        let average = trainer.model.copy()?;
-        Ok(Self { trainer, dataset, optimizer, average, order: Vec::new(), index: 0, failed: false })
+        let network = trainer.model.network();
+        let record = Record {
+            steps: trainer.steps,
+            earlier: network.parameters().trained_steps(),
+            // Whole batches; what is left over waits for the next shuffle.
+            steps_an_epoch: dataset.len() / trainer.batch_size,
+            ..Record::default()
+        };
+        let mut steps = Self {
+            optimizer: AdamW::new(&network.parameters().flat(), trainer.weight_decay)?,
+            average: trainer.model.copy()?,
+            scale: LossScale::new(trainer.precision),
+            watchdog: Watchdog::new(&[]),
+            checkpoints: None,
+            log: None,
+            order: (None, Vec::new()),
+            record,
+            samples: false,
+            stopped: None,
+            failed: false,
+            trainer,
+            dataset,
+        };
+        if let Some((folder, resume)) = steps.trainer.checkpoints.clone() {
+            steps.checkpoints = Some(Checkpoints::open(&folder, resume, &mut steps.state())?);
+            steps.watchdog = Watchdog::new(&steps.record.losses);
+        }
+        if let Some(folder) = &steps.trainer.log_to {
+            steps.log = Some(Log::open(folder, steps.record.done())?);
+        }
+        Ok(steps)
     }
 
     /// The model whose weights are the average of those that training went through; it follows as training goes on.
@@ -96,76 +101,87 @@ impl TrainSteps {
         self.average.clone()
     }
 
-    /// Steps that make an epoch: whole batches, what is left over waits for the next shuffle.
-    pub(super) fn steps_an_epoch(&self) -> usize {
-        self.dataset.len() / self.trainer.batch_size
-    }
-
-    pub(super) fn batch_size(&self) -> usize {
-        self.trainer.batch_size
-    }
-
-    /// The images of step `index`: every epoch shuffles anew, from the seed and its number.
-    fn batch(&mut self) -> Result<(Tensor, Tensor)> {
-        let (epoch, within) = (self.index / self.steps_an_epoch(), self.index % self.steps_an_epoch());
-        if within == 0 {
-            let mut rng = generator(self.trainer.seed, Stream::Order, epoch as u64);
-            self.order = permutation(&mut rng, self.dataset.len());
+    pub(super) fn state(&mut self) -> State<'_> {
+        State {
+            trainer: &self.trainer,
+            dataset: &self.dataset,
+            optimizer: &mut self.optimizer,
+            average: &self.average,
+            scale: &mut self.scale,
+            record: &mut self.record,
         }
-        let size = self.trainer.batch_size;
-        let batch = self.dataset.batch_of(&self.order[within * size..(within + 1) * size])?;
-        let mut rng = generator(self.trainer.seed, Stream::LabelDropout, self.index as u64);
-        let labels: Vec<i64> = Vec::<i64>::try_from(&batch.labels)?
-            .into_iter()
-            .map(|label| if unit(&mut rng) < self.trainer.label_dropout { -1 } else { label })
-            .collect();
-        Ok((batch.images, Tensor::f_from_slice(&labels)?))
+    }
+
+    /// The images of the next step: every epoch shuffles anew, from the seed and its number.
+    fn batch(&mut self) -> Result<(Tensor, Tensor)> {
+        let (index, size) = (self.record.done(), self.trainer.batch_size);
+        let (epoch, within) = (index / self.record.steps_an_epoch, index % self.record.steps_an_epoch);
+        if self.order.0 != Some(epoch) {
+            let mut rng = generator(self.trainer.seed, Stream::Order, epoch as u64);
+            self.order = (Some(epoch), permutation(&mut rng, self.dataset.len()));
+        }
+        let batch = self.dataset.batch_of(&self.order.1[within * size..(within + 1) * size])?;
+        let mut rng = generator(self.trainer.seed, Stream::LabelDropout, index as u64);
+        let labels = hide_labels(&batch.labels, || unit(&mut rng) < self.trainer.label_dropout)?;
+        Ok((batch.images, labels))
     }
 
     fn step(&mut self) -> Result<TrainStep> {
-        let began = Instant::now();
+        let (began, index) = (Instant::now(), self.record.done());
+        let mut timing = Timing::default();
         let (images, labels) = self.batch()?;
-        let model = &self.trainer.model;
-        let Evaluation { loss, xt, x0, levels } =
-            model.evaluate(&images, &labels, self.trainer.seed, self.index as u64)?;
-        let network = model.network();
-        let gradient = network.parameters().gradient(&loss)?;
-        let (loss, norm) = (loss.f_double_value(&[])?, gradient.f_norm()?.f_double_value(&[])?);
-        for (name, value) in [("loss", loss), ("gradient norm", norm)] {
-            if !value.is_finite() {
-                let rule = "training stopped before this step touched the weights; try a lower learning rate";
-                return Err(Error::argument(format!("{name} of step {}", self.index), value, rule));
+        let noised = self.trainer.model.noised(&images, &labels, self.trainer.seed, index as u64)?;
+        timing.data = began.elapsed();
+        let made = Gradient::of(&self.trainer, self.scale.scale, &noised, &mut timing)?;
+        let half = self.trainer.precision == Precision::Float16;
+        let (finite, may_skip) = (made.norm.is_finite(), half && made.loss.is_finite() && self.scale.may_shrink());
+        for (what, value, finite) in
+            [("loss", made.loss, made.loss.is_finite()), ("gradient norm", made.norm, finite || may_skip)]
+        {
+            if !finite {
+                return Err(self.stop(what, value, &noised, &made)?);
             }
         }
-        {
+        let clock = Instant::now();
+        let takes = !half || self.scale.takes(finite);
+        let lr = self.trainer.lr_schedule.at(self.trainer.lr, index, self.trainer.steps);
+        if takes {
             let _guard = no_grad_guard();
-            let clip = (self.trainer.clip_norm / norm).min(1.0);
-            let gradient = if clip < 1.0 { gradient.f_mul_scalar(clip)? } else { gradient };
-            network.parameters().update(|flat| self.optimizer.step(flat, &gradient, self.trainer.lr))?;
-            network.parameters().count_step();
-            average_into(self.average.network().parameters(), network.parameters(), self.trainer.ema, self.index)?;
+            let clip = (self.trainer.clip_norm / made.norm).min(1.0);
+            let gradient = if clip < 1.0 { made.flat.f_mul_scalar(clip)? } else { made.flat };
+            let (network, average) = (self.trainer.model.network(), self.average.network());
+            let momentum = self.trainer.lr_schedule.momentum(index, self.trainer.steps);
+            network.parameters().update(|flat| self.optimizer.step(flat, &gradient, lr, momentum))?;
+            follow(&average.parameters().flat(), &network.parameters().flat(), self.trainer.ema.decay(index))?;
         }
-        let step = TrainStep {
-            index: self.index,
-            loss,
-            gradient_norm: norm,
-            lr: self.trainer.lr,
+        self.trainer.model.network().parameters().count_step();
+        timing.optimizer = clock.elapsed();
+        Ok(TrainStep {
+            index,
+            loss: made.loss,
+            gradient_norm: made.norm,
+            lr,
+            skipped: !takes,
             images,
             labels,
-            noised: xt,
-            levels,
-            predicted: x0,
+            noised: noised.xt,
+            levels: noised.levels,
+            predicted: made.predicted,
+            losses: made.each,
             took: began.elapsed(),
-        };
-        self.index += 1;
-        Ok(step)
+            timing,
+        })
     }
 }
 
-/// e = d e + (1 - d) w with d = min(decay, (1 + k)/(10 + k)).
-fn average_into(average: &Parameters, weights: &Parameters, decay: f64, step: usize) -> Result<()> {
-    let warm = (1.0 + step as f64) / (10.0 + step as f64);
-    let _ = average.flat().f_lerp_(&weights.flat(), 1.0 - decay.min(warm))?;
+/// e = d e + (1 - d) w.
+fn follow(average: &Tensor, weights: &Tensor, decay: f64) -> Result<()> {
+    let mut average = average.shallow_clone();
+    if decay == 0.0 {
+        average.f_copy_(weights)?;
+    } else {
+        let _ = average.f_lerp_(weights, 1.0 - decay)?;
+    }
     Ok(())
 }
 
@@ -174,10 +190,16 @@ impl Iterator for TrainSteps {
 
     /// None after an error, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || interrupted() {
+        if self.failed {
             return None;
         }
-        let step = self.step();
+        if interrupted() {
+            self.save_last();
+            return None;
+        }
+        let began = Instant::now();
+        let step = self.step().and_then(|step| self.afterwards(&step).map(|()| step));
+        self.record.took += began.elapsed();
         self.failed = step.is_err();
         Some(step)
     }
@@ -185,7 +207,7 @@ impl Iterator for TrainSteps {
 
 impl std::fmt::Debug for TrainSteps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} training steps made on {}", self.index, self.dataset.name())
+        write!(f, "{} training steps made on {}", self.record.done(), self.dataset.name())
     }
 }
 
@@ -222,7 +244,7 @@ mod tests {
         let (trainer, digits) = trainer();
         let (half, _) = digits.split(0.05, 0).unwrap();
         let mut steps = trainer.batch_size(9).iter(&half).unwrap();
-        assert_eq!(steps.steps_an_epoch(), 10);
+        assert_eq!(steps.record.steps_an_epoch, 10);
         let epoch = |steps: &mut TrainSteps| -> Vec<Tensor> {
             steps
                 .take(10)
@@ -234,9 +256,9 @@ mod tests {
         assert_eq!(first.sort(0, false).0, second.sort(0, false).0);
     }
 
-    /// Labels are dropped one by one, not batch by batch as in the article's code.
+    /// The article's code drops the labels of whole batches, and in validation too (see validation.rs).
     #[test]
-    fn labels_are_dropped_per_sample() {
+    fn article_defect_3_labels_are_dropped_per_sample() {
         let (trainer, digits) = trainer();
         let mut steps = trainer.clone().batch_size(1_000).label_dropout(0.25).iter(&digits).unwrap();
         let labels = Vec::<i64>::try_from(steps.next().unwrap().unwrap().labels).unwrap();
@@ -273,7 +295,69 @@ mod tests {
         let before = weights(&trainer.model);
         let error = steps.next().unwrap().unwrap_err().to_string();
         assert!(error.starts_with("loss of step 0 = inf: training stopped before this step touched"), "{error}");
+        assert!(error.ends_with("; the weight conv_out.bias is not finite; try a lower learning rate, or a warm-up"));
         assert_eq!(weights(&trainer.model), before);
         assert!(steps.next().is_none());
+    }
+
+    /// The article's code draws time steps from 1 on: the level with the least noise, which sampling ends with, is never
+    /// seen.
+    #[test]
+    fn article_defect_4_the_first_level_is_trained() {
+        let (trainer, digits) = trainer();
+        let mut steps = trainer.batch_size(1_000).iter(&digits).unwrap();
+        let levels = steps.next().unwrap().unwrap().levels.indices();
+        assert!(levels.contains(&0.0) && levels.contains(&99.0)); // of 100; each is missed once in 23,000 times
+    }
+
+    /// Parts of a batch see the images, levels and noise that the whole sees.
+    #[test]
+    fn accumulated_parts_equal_one_batch() {
+        let after = |parts| {
+            let (trainer, digits) = trainer();
+            let steps = trainer.clone().accumulate(parts).iter(&digits).unwrap().take(3);
+            let numbers: Vec<[f64; 2]> = steps.map(|step| step.map(|s| [s.loss, s.gradient_norm]).unwrap()).collect();
+            (numbers, weights(&trainer.model))
+        };
+        let (whole, of_whole) = after(1);
+        for parts in [2, 3, 16] {
+            let (numbers, of_parts) = after(parts);
+            for (value, expected) in numbers.iter().flatten().zip(whole.iter().flatten()) {
+                assert!((value / expected - 1.0).abs() < 1e-4, "{parts} parts: {value} is not {expected}");
+            }
+            // AdamW's steps are of size lr = 1e-3 whatever the gradient; where that is all rounding they may differ.
+            let apart = (&of_parts - &of_whole).abs().mean(tch::Kind::Double).double_value(&[]);
+            assert!(apart < 1e-5, "{parts} parts: {apart}");
+        }
+    }
+
+    #[test]
+    fn mixed_precision_learns_what_float32_learns() {
+        let losses = |precision| -> Vec<f64> {
+            let (trainer, digits) = trainer();
+            let steps = trainer.precision(precision).lr(2e-3).iter(&digits).unwrap().take(30);
+            steps.map(|step| step.unwrap()).map(|step| if step.skipped { f64::NAN } else { step.loss }).collect()
+        };
+        let exact = losses(Precision::Float32);
+        for precision in [Precision::BFloat16, Precision::Float16] {
+            let rounded = losses(precision);
+            assert_ne!(exact, rounded);
+            for (value, expected) in rounded.iter().zip(&exact) {
+                assert!(value.is_nan() || (value / expected - 1.0).abs() < 0.1, "{precision}: {value}, {expected}");
+            }
+            assert!(rounded.iter().filter(|loss| loss.is_nan()).count() <= 3, "{precision}: {rounded:?}");
+        }
+    }
+
+    /// A step whose gradient overflows is skipped, and the next has half the scale.
+    #[test]
+    fn an_overflow_of_float16_skips_a_step() {
+        let (trainer, digits) = trainer();
+        let mut steps = trainer.clone().precision(Precision::Float16).iter(&digits).unwrap();
+        steps.scale.scale = 2f64.powi(40);
+        let before = weights(&trainer.model);
+        let step = steps.next().unwrap().unwrap();
+        assert!(step.skipped && !step.gradient_norm.is_finite() && step.loss.is_finite());
+        assert_eq!((weights(&trainer.model), steps.scale.scale), (before, 2f64.powi(39)));
     }
 }

@@ -1,11 +1,16 @@
 //! How training is described and checked.
 
+use super::ema::Ema;
+use super::precision::Precision;
+use super::rate::LearningRate;
 use super::run::Run;
 use super::steps::TrainSteps;
 use crate::data::{Dataset, check_batch_size};
+use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;
 use crate::show::sides;
 use crate::{Error, Result};
+use std::path::PathBuf;
 
 /// Trains a model on a data set.
 ///
@@ -29,9 +34,20 @@ pub struct Trainer {
     pub(super) lr: f64,
     pub(super) weight_decay: f64,
     pub(super) clip_norm: f64,
-    pub(super) ema: f64,
+    pub(super) ema: Ema,
     pub(super) label_dropout: f64,
     pub(super) seed: u64,
+    pub(super) lr_schedule: LearningRate,
+    pub(super) accumulate: usize,
+    pub(super) precision: Precision,
+    pub(super) validation: Option<Dataset>,
+    pub(super) validate_every: Option<usize>,
+    pub(super) sample_every: Option<usize>,
+    /// The folder, and whether a run that it holds goes on.
+    pub(super) checkpoints: Option<(PathBuf, bool)>,
+    pub(super) checkpoint_every: Option<usize>,
+    pub(super) keep_every: Option<usize>,
+    pub(super) log_to: Option<PathBuf>,
 }
 
 impl Trainer {
@@ -54,138 +70,20 @@ impl Trainer {
             lr: 1e-3,
             weight_decay: 0.0,
             clip_norm: 1.0,
-            ema: 0.995,
+            ema: 0.995.into(),
             label_dropout: 0.1,
             seed: 0,
+            lr_schedule: LearningRate::default(),
+            accumulate: 1,
+            precision: Precision::default(),
+            validation: None,
+            validate_every: None,
+            sample_every: None,
+            checkpoints: None,
+            checkpoint_every: None,
+            keep_every: None,
+            log_to: None,
         }
-    }
-
-    /// Steps of [`fit`](Self::fit), at least 1 (default 1,000); [`iter`](Self::iter) goes on for ever.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let run = Trainer::new(&model).steps(2).batch_size(8).fit(&Dataset::digits()?)?;
-    /// assert_eq!(run.losses().len(), 2);
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
-        self
-    }
-
-    /// Images a step, from 1 to what the data set holds (default 64).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).batch_size(128); // as Ho et al. 2020
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn batch_size(mut self, size: usize) -> Self {
-        self.batch_size = size;
-        self
-    }
-
-    /// The learning rate of AdamW, above 0 (default 1e-3).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).lr(2e-4); // as Ho et al. 2020 for 32 x 32 pixels
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn lr(mut self, lr: f64) -> Self {
-        self.lr = lr;
-        self
-    }
-
-    /// The weight decay of AdamW, at least 0 (default 0): w = (1 - lr decay) w at every step, apart from the gradient
-    /// (Loshchilov & Hutter 2019, algorithm 2).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).weight_decay(0.01); // weights shrink by lr x 0.01 of themselves a step
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn weight_decay(mut self, decay: f64) -> Self {
-        self.weight_decay = decay;
-        self
-    }
-
-    /// A gradient whose norm, over all weights together, is more than this is shortened to it (above 0, default 1;
-    /// infinity turns it off).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).clip_norm(f64::INFINITY); // gradients as they are
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn clip_norm(mut self, norm: f64) -> Self {
-        self.clip_norm = norm;
-        self
-    }
-
-    /// The decay of the exponential moving average of the weights, in [0, 1) (default 0.995): e = d e + (1 - d) w after
-    /// every step. In the first steps, k = 0, 1, .., the decay is at most (1 + k)/(10 + k), so that the average forgets
-    /// where it began.
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).ema(0.9999); // the mean of some 10,000 steps, for long runs
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn ema(mut self, decay: f64) -> Self {
-        self.ema = decay;
-        self
-    }
-
-    /// The chance that an image's label is hidden from the network, each image for itself, in [0, 1] (default 0.1): so
-    /// the same network learns to do without, which guidance needs (Ho & Salimans 2022, algorithm 1).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).classes(10).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// let trainer = Trainer::new(&model).label_dropout(0.2); // one image in five teaches the null label
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn label_dropout(mut self, chance: f64) -> Self {
-        self.label_dropout = chance;
-        self
-    }
-
-    /// The seed of batches, levels, noise and dropped labels (default 0).
-    ///
-    /// ```
-    /// # use noisebook::prelude::*;
-    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
-    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
-    /// # let digits = Dataset::digits()?;
-    /// let first = |seed| Trainer::new(&model).batch_size(8).seed(seed).iter(&digits)?.next().unwrap();
-    /// assert_ne!(first(1)?.images, first(2)?.images); // another batch
-    /// # Ok::<(), noisebook::Error>(())
-    /// ```
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
     }
 
     /// Training to be taken one step at a time, without end.
@@ -207,11 +105,12 @@ impl Trainer {
         TrainSteps::new(self.clone(), dataset.clone())
     }
 
-    /// Takes all steps, with a live figure of the loss and of samples. An interrupt ends it at the next step, and the
+    /// Takes all steps, with a live figure of the loss and of samples, or a line in a terminal. An interrupt ends it at the next step, and the
     /// run holds what was done.
     ///
     /// # Errors
-    /// As [`iter`](Self::iter), and 0 steps; a loss that is no longer finite ends training before it touches the weights.
+    /// As [`iter`](Self::iter), and 0 steps. What goes wrong later, a loss that is no longer finite, say, ends training, and
+    /// the run holds what was done: [`Run::stopped`] says why.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -225,7 +124,7 @@ impl Trainer {
         if self.steps == 0 {
             return Err(Error::argument("steps", 0, "take at least 1 step"));
         }
-        Run::fit(self.iter(dataset)?, self.model.clone(), self.steps, self.seed)
+        Run::fit(self.iter(dataset)?, self, dataset)
     }
 
     fn check(&self, dataset: &Dataset) -> Result<()> {
@@ -240,7 +139,6 @@ impl Trainer {
                 "must be a finite number of at least 0",
             ),
             ("clip_norm", self.clip_norm, self.clip_norm > 0.0, "must be above 0"),
-            ("ema", self.ema, (0.0..1.0).contains(&self.ema), "must lie in [0, 1)"),
             ("label_dropout", self.label_dropout, (0.0..=1.0).contains(&self.label_dropout), "must lie in [0, 1]"),
         ];
         for (name, value, holds, rule) in rules {
@@ -248,13 +146,37 @@ impl Trainer {
                 return Err(Error::argument(name, value, rule));
             }
         }
-        let (images, network) = (dataset.shape(), self.model.network());
+        self.ema.check()?;
+        self.lr_schedule.check(self.steps)?;
+        self.precision.check(self.model.device())?;
+        if !(1..=self.batch_size).contains(&self.accumulate) {
+            let rule = format!("a batch of {} has 1 to {0} parts", self.batch_size);
+            return Err(Error::argument("accumulate", self.accumulate, rule));
+        }
+        for (name, every) in [
+            ("validate_every", self.validate_every),
+            ("sample_every", self.sample_every),
+            ("checkpoint_every", self.checkpoint_every),
+            ("keep_every", self.keep_every),
+        ] {
+            if every == Some(0) {
+                return Err(Error::argument(name, 0, "must be at least 1"));
+            }
+        }
+        if let Some(data) = &self.validation {
+            self.check_data("validation data", data)?;
+        }
+        self.check_data("data set", dataset)
+    }
+
+    fn check_data(&self, name: &str, data: &Dataset) -> Result<()> {
+        let (images, network) = (data.shape(), self.model.network());
         if images[1..] != network.sample_shape() {
             let rule = format!("this model takes samples of {}", sides(&network.sample_shape()));
-            return Err(Error::argument("data set", format!("{:?}", &images[1..]), rule));
+            return Err(Error::argument(name, format!("{:?}", &images[1..]), rule));
         }
         match network.classes() {
-            Some(classes) => crate::labels::check(&dataset.labels(), images[0], classes),
+            Some(classes) => crate::labels::check(&data.labels(), images[0], classes),
             None => Ok(()),
         }
     }
@@ -284,6 +206,18 @@ mod tests {
         assert_eq!(said(trainer().label_dropout(1.1)), "label_dropout = 1.1: must lie in [0, 1]");
         assert_eq!(said(trainer().clip_norm(f64::NAN)), "clip_norm = NaN: must be above 0");
         assert_eq!(said(trainer().weight_decay(-1.0)), "weight_decay = -1: must be a finite number of at least 0");
+        assert_eq!(said(trainer().accumulate(65)), "accumulate = 65: a batch of 64 has 1 to 64 parts");
+        assert_eq!(said(trainer().accumulate(0)), "accumulate = 0: a batch of 64 has 1 to 64 parts");
+        assert_eq!(said(trainer().validate_every(0)), "validate_every = 0: must be at least 1");
+        assert_eq!(said(trainer().keep_every(0)), "keep_every = 0: must be at least 1");
+        assert_eq!(
+            said(trainer().validate(&Dataset::moons(9, 0.1).unwrap())),
+            "validation data = [2]: this model takes samples of 1 x 8 x 8"
+        );
+        assert_eq!(
+            said(trainer().steps(5).lr_schedule(LearningRate::WarmUp { steps: 5 })),
+            "warm_up = 5: a warm-up is shorter than the training of 5 steps"
+        );
         assert_eq!(said(Trainer::new(&model(Some(9), 8))), "label = 9: the classes are 0 to 8, and -1 is no label");
         assert_eq!(
             said(Trainer::new(&model(None, 16))),

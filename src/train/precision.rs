@@ -1,0 +1,210 @@
+//! Mixed precision: float16 or bfloat16 where a layer is a product of matrices, float32 for the rest.
+
+use crate::{Error, Result};
+use std::ffi::{CStr, c_void};
+use std::fmt;
+use tch::Device;
+
+/// In which numbers a network computes during training. Weights, their average and the optimizer stay float32.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+/// let trainer = Trainer::new(&model).precision(Precision::BFloat16);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// Everything in float32. The default.
+    #[default]
+    Float32,
+    /// Convolutions, linear layers and attention in bfloat16, which has the range of float32: nothing else is needed.
+    BFloat16,
+    /// The same in float16, whose range ends at 65,504 and at 6e-8: the loss is scaled by 2^16 at first, by half as much
+    /// after a step whose gradient overflowed (which is skipped), by twice as much after 2,000 that did not (Micikevicius
+    /// et al. 2018; PyTorch's `GradScaler` with its defaults).
+    Float16,
+}
+
+impl Precision {
+    /// libtorch's number of the kind, where there is something to cast to.
+    fn kind(self) -> Option<i8> {
+        match self {
+            Self::Float32 => None,
+            Self::Float16 => Some(5),
+            Self::BFloat16 => Some(15),
+        }
+    }
+
+    pub(super) fn check(self, device: Device) -> Result<()> {
+        if self == Self::Float32 {
+            return Ok(());
+        }
+        if !matches!(device, Device::Cpu | Device::Cuda(_)) {
+            let rule = format!("there is no mixed precision on {device:?}: take float32");
+            return Err(Error::argument("precision", self, rule));
+        }
+        Switch::find().map(|_| ()).ok_or_else(|| {
+            let rule = "this libtorch does not say where its autocast is switched: take float32";
+            Error::argument("precision", self, rule)
+        })
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float32 => "float32",
+            Self::BFloat16 => "bfloat16",
+            Self::Float16 => "float16",
+        })
+    }
+}
+
+/// libtorch's switches of autocast by device. tch has one for CUDA and float16 alone, so these are looked up by their C++
+/// names: `at::autocast::set_autocast_enabled(c10::DeviceType, bool)` and its neighbours, whose enums are signed bytes.
+#[derive(Clone, Copy)]
+struct Switch {
+    enable: unsafe extern "C" fn(i8, bool),
+    is_enabled: unsafe extern "C" fn(i8) -> bool,
+    set_kind: unsafe extern "C" fn(i8, i8),
+    kind: unsafe extern "C" fn(i8) -> i8,
+}
+
+impl Switch {
+    fn find() -> Option<Self> {
+        let look = |name: &CStr| -> Option<*mut c_void> {
+            // SAFETY: the name is a NUL-terminated literal; dlsym only looks.
+            let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            (!found.is_null()).then_some(found)
+        };
+        let enable = look(c"_ZN2at8autocast20set_autocast_enabledEN3c1010DeviceTypeEb")?;
+        let is_enabled = look(c"_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE")?;
+        let set_kind = look(c"_ZN2at8autocast18set_autocast_dtypeEN3c1010DeviceTypeENS1_10ScalarTypeE")?;
+        let kind = look(c"_ZN2at8autocast18get_autocast_dtypeEN3c1010DeviceTypeE")?;
+        // SAFETY: the mangled names hold the arguments' types, which these types are; the results are bool and ScalarType.
+        unsafe {
+            Some(Self {
+                enable: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i8, bool)>(enable),
+                is_enabled: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i8) -> bool>(is_enabled),
+                set_kind: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i8, i8)>(set_kind),
+                kind: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i8) -> i8>(kind),
+            })
+        }
+    }
+}
+
+/// Mixed precision, as long as it lives.
+pub(super) struct Autocast {
+    switch: Switch,
+    device: i8,
+    before: (bool, i8),
+}
+
+impl Autocast {
+    /// `None` for float32.
+    pub(super) fn on(precision: Precision, device: Device) -> Result<Option<Self>> {
+        precision.check(device)?;
+        let (Some(kind), Some(switch)) = (precision.kind(), Switch::find()) else { return Ok(None) };
+        let device = i8::from(device != Device::Cpu);
+        // SAFETY: the functions are libtorch's (see `Switch`), and CPU (0) and CUDA (1) have autocast; they set thread-local
+        // variables.
+        let before = unsafe {
+            let before = ((switch.is_enabled)(device), (switch.kind)(device));
+            (switch.set_kind)(device, kind);
+            (switch.enable)(device, true);
+            torch_sys::at_autocast_increment_nesting();
+            before
+        };
+        Ok(Some(Self { switch, device, before }))
+    }
+}
+
+impl Drop for Autocast {
+    fn drop(&mut self) {
+        // SAFETY: as in `on`. The casts of the weights that it kept belong to this pass.
+        unsafe {
+            if torch_sys::at_autocast_decrement_nesting() == 0 {
+                torch_sys::at_autocast_clear_cache();
+            }
+            (self.switch.enable)(self.device, self.before.0);
+            (self.switch.set_kind)(self.device, self.before.1);
+        }
+    }
+}
+
+/// The factor that keeps float16's gradients within its range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LossScale {
+    pub(super) scale: f64,
+    /// Steps since it changed.
+    pub(super) good: usize,
+}
+
+/// Below this no gradient is too large for float16: it is not finite for another reason.
+const LEAST: f64 = 1.0 / 1024.0;
+const PATIENCE: usize = 2_000;
+
+impl LossScale {
+    pub(super) fn new(precision: Precision) -> Self {
+        Self { scale: if precision == Precision::Float16 { 65_536.0 } else { 1.0 }, good: 0 }
+    }
+
+    /// Whether the step may be made. A gradient that overflowed halves the scale; false also means that it is to be skipped.
+    pub(super) fn takes(&mut self, finite: bool) -> bool {
+        if finite {
+            self.good += 1;
+            if self.good == PATIENCE {
+                *self = Self { scale: 2.0 * self.scale, good: 0 };
+            }
+        } else {
+            *self = Self { scale: 0.5 * self.scale, good: 0 };
+        }
+        finite
+    }
+
+    /// Whether scaling less may still help.
+    pub(super) fn may_shrink(self) -> bool {
+        self.scale > LEAST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Kind, Tensor};
+
+    /// The article's `with autocast and ctx:` enters `ctx` alone, so that its mixed precision never ran.
+    #[test]
+    fn article_defect_1_mixed_precision_runs() {
+        let x = Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
+        for (precision, kind) in
+            [(Precision::BFloat16, Kind::BFloat16), (Precision::Float16, Kind::Half), (Precision::Float32, Kind::Float)]
+        {
+            let guard = Autocast::on(precision, Device::Cpu).unwrap();
+            assert_eq!(x.matmul(&x).kind(), kind, "{precision}");
+            drop(guard);
+            assert_eq!(x.matmul(&x).kind(), Kind::Float);
+        }
+    }
+
+    /// torch.amp.GradScaler: init_scale 65,536, growth 2 after 2,000 steps in a row, backoff 0.5.
+    #[test]
+    fn the_scale_is_that_of_pytorch() {
+        let mut scale = LossScale::new(Precision::Float16);
+        assert!(!scale.takes(false) && scale.scale == 32_768.0);
+        for _ in 0..1_999 {
+            assert!(scale.takes(true) && scale.scale == 32_768.0);
+        }
+        assert!(scale.takes(true));
+        assert_eq!(scale, LossScale { scale: 65_536.0, good: 0 });
+    }
+
+    #[test]
+    fn a_device_without_it_is_named() {
+        let said = Precision::Float16.check(Device::Mps).unwrap_err().to_string();
+        assert_eq!(said, "precision = float16: there is no mixed precision on Mps: take float32");
+    }
+}

@@ -101,7 +101,7 @@ fn loss_chart(record: &Record) -> Chart {
         .line("mean of 50", &steps, &smooth(&record.losses, 50));
     if !record.validations.is_empty() {
         let [at, trained, averaged] = validations(record);
-        chart = chart.line("validation", &at, &trained).line("averaged weights", &at, &averaged);
+        chart = chart.line("validation", &at, &trained).line("averaged", &at, &averaged);
     }
     match (floor, steps.as_slice()) {
         (Some(floor), [first, .., last]) => chart.line("ideal denoiser", &[*first, *last], &[floor, floor]),

@@ -154,10 +154,6 @@ impl Diffusion {
         self.source.is_some()
     }
 
-    pub(crate) fn weight(&self) -> LossWeight {
-        self.loss_weight
-    }
-
     pub(crate) fn levels_in_training(&self) -> TrainingLevels {
         self.training_levels
     }

@@ -149,7 +149,8 @@ impl Trainer {
     }
 
     /// In how many parts a batch goes through the network, from 1 to its size (default 1). The step is the same up to rounding:
-    /// the parts see the same images, levels and noise. It takes as many times less memory.
+    /// the parts see the same images, levels and noise (dropout, where there is any, draws for each part). It takes as many
+    /// times less memory.
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -12,9 +12,9 @@ use super::stopped::{Stopped, Watchdog};
 use super::trainer::Trainer;
 use super::validation::hide_labels;
 use crate::Result;
-use crate::data::Dataset;
+use crate::data::{Dataset, Loader};
 use crate::diffusion::Diffusion;
-use crate::random::{Stream, generator, permutation, unit};
+use crate::random::{Stream, generator, unit};
 use crate::show::interrupted;
 use std::time::Instant;
 use tch::{Tensor, no_grad_guard};
@@ -41,8 +41,7 @@ pub struct TrainSteps {
     pub(super) watchdog: Watchdog,
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) log: Option<Log>,
-    /// The order of the current epoch, and its number.
-    pub(super) order: (Option<usize>, Vec<i64>),
+    loader: Loader,
     pub(super) record: Record,
     /// Whether samples are drawn on the way.
     pub(super) samples: bool,
@@ -53,11 +52,11 @@ pub struct TrainSteps {
 impl TrainSteps {
     pub(super) fn new(trainer: Trainer, dataset: Dataset) -> Result<Self> {
         let network = trainer.model.network();
+        let loader = Loader::new(&dataset, trainer.batch_size, trainer.seed)?;
         let record = Record {
             steps: trainer.steps,
             earlier: network.parameters().trained_steps(),
-            // Whole batches; what is left over waits for the next shuffle.
-            steps_an_epoch: dataset.len() / trainer.batch_size,
+            steps_an_epoch: loader.steps_an_epoch(),
             ..Record::default()
         };
         let mut steps = Self {
@@ -67,7 +66,7 @@ impl TrainSteps {
             watchdog: Watchdog::new(&[]),
             checkpoints: None,
             log: None,
-            order: (None, Vec::new()),
+            loader,
             record,
             samples: false,
             stopped: None,
@@ -112,15 +111,10 @@ impl TrainSteps {
         }
     }
 
-    /// The images of the next step: every epoch shuffles anew, from the seed and its number.
+    /// The images of the next step, from the loader, which has made them in the meantime; labels are dropped one by one.
     fn batch(&mut self) -> Result<(Tensor, Tensor)> {
-        let (index, size) = (self.record.done(), self.trainer.batch_size);
-        let (epoch, within) = (index / self.record.steps_an_epoch, index % self.record.steps_an_epoch);
-        if self.order.0 != Some(epoch) {
-            let mut rng = generator(self.trainer.seed, Stream::Order, epoch as u64);
-            self.order = (Some(epoch), permutation(&mut rng, self.dataset.len()));
-        }
-        let batch = self.dataset.batch_of(&self.order.1[within * size..(within + 1) * size])?;
+        let index = self.record.done();
+        let batch = self.loader.batch(index)?;
         let mut rng = generator(self.trainer.seed, Stream::LabelDropout, index as u64);
         let labels = hide_labels(&batch.labels, || unit(&mut rng) < self.trainer.label_dropout)?;
         Ok((batch.images, labels))

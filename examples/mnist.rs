@@ -72,16 +72,17 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a notebook would show, as a file.
+/// What a notebook would show, as files: pixels alone as PNG, figures with their words as SVG, tables as HTML.
 fn draw(folder: &Path, name: &str, value: &impl Show) -> Result<(), Failure> {
     let bundle = value.bundle()?;
     let of = |kind: &str| bundle.get(kind).and_then(|value| value.as_str());
     if let Some(png) = of("image/png") {
         fs::write(folder.join(format!("{name}.png")), STANDARD.decode(png)?)?;
-    } else if let Some(svg) = of("image/svg+xml") {
+    }
+    if let Some(svg) = of("image/svg+xml") {
         fs::write(folder.join(format!("{name}.svg")), svg)?;
-    } else {
-        let html = of("text/html").unwrap_or(bundle.plain_text());
+    }
+    if let Some(html) = of("text/html") {
         fs::write(folder.join(format!("{name}.html")), format!("<!doctype html>\n<meta charset=\"utf-8\">\n{html}\n"))?;
     }
     Ok(())

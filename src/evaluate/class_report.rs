@@ -8,7 +8,7 @@ use tch::Tensor;
 /// The classes that were asked for beside those that a classifier sees: the confusion matrix, and accuracy, precision,
 /// recall and F1 from it.
 ///
-/// As the value of a cell it draws the matrix, a row for each class that was asked for, the darker the larger its share of the
+/// As the value of a cell it draws the matrix, a row for each class that was asked for, the stronger in colour the larger its share of the
 /// row.
 ///
 /// ```

@@ -58,7 +58,7 @@ impl Classifier {
     /// ```no_run
     /// # use noisebook::prelude::*;
     /// let (train, test) = Dataset::digits()?.split(0.9, 0)?;
-    /// let classifier = Classifier::fit(&train)?; // about 99% of the held-out digits
+    /// let classifier = Classifier::fit(&train)?; // 98% of the held-out digits
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn fit(train: &Dataset) -> Result<Self> {

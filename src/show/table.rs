@@ -62,7 +62,7 @@ impl Table {
         self
     }
 
-    /// Shades a cell, the darker the nearer its share is to 1.
+    /// Colours a cell, the stronger the nearer its share is to 1.
     #[must_use]
     pub(crate) fn shade(mut self, row: usize, column: usize, share: f64) -> Self {
         self.shades.push((row, column, share));

@@ -25,9 +25,5 @@ pub(super) fn snapshot(model: &Diffusion, seed: u64) -> Result<Tensor> {
         Some(labels) => sampler.labels(labels),
         None => sampler.count(count as usize),
     };
-    let sampler = match model.source_samples(count, seed)? {
-        Some(source) => sampler.start_from(&source),
-        None => sampler,
-    };
     Ok(sampler.iter(model)?.last().transpose()?.map_or_else(Tensor::new, |step| step.next))
 }

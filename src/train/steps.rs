@@ -9,6 +9,7 @@ use super::record::{Record, Timing};
 use super::state::State;
 use super::step::TrainStep;
 use super::stopped::{Stopped, Watchdog};
+use super::threads::OneThread;
 use super::trainer::Trainer;
 use super::validation::hide_labels;
 use crate::Result;
@@ -184,6 +185,8 @@ impl Iterator for TrainSteps {
 
     /// None after an error, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
+        // As in `fit`, so that both make the same bytes.
+        let _one_thread = OneThread::if_small(&*self.trainer.model.network(), self.trainer.batch_size);
         if self.failed {
             return None;
         }

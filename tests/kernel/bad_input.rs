@@ -6,8 +6,8 @@ use crate::client::Client;
 const MISTAKES: [(&str, &str); 6] = [
     ("Schedule::linear(1)?", "levels = 1: a schedule needs at least 2 levels"),
     (
-        "UNet::builder().image_size(9).build()?",
-        "image_size = 9: 3 channel_mults halve the image 2 times, so it must be a multiple of 4; the next is 12",
+        "UNet::builder().base_channels(20).build()?",
+        "base_channels = 20: must be a multiple of the 8 groups of its normalisation",
     ),
     ("Trainer::new(&model).steps(0).fit(&digits)?", "steps = 0: take at least 1 step"),
     ("Trainer::new(&model).batch_size(2_000).fit(&digits)?", "batch_size = 2000: digits holds 1797 images"),

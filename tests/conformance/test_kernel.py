@@ -6,6 +6,7 @@ Call with an environment that has jupyter_kernel_test, and JUPYTER_PATH if the k
 
 import os
 import tempfile
+import time
 
 import jupyter_kernel_test
 from jupyter_client.manager import start_new_kernel
@@ -55,6 +56,11 @@ class NoisebookTests(jupyter_kernel_test.KernelTests):
         env = {**os.environ, "XDG_DATA_HOME": cls.data.name}
         cls.km, cls.kc = start_new_kernel(kernel_name=cls.kernel_name, env=env)
         cls.kc.execute_interactive(PRELUDE, timeout=60)
+        # Completion reads the crate first; an answer before that is empty.
+        for _ in range(20):
+            if "linear" in cls.kc.complete("Schedule::lin", 13, reply=True, timeout=30)["content"]["matches"]:
+                break
+            time.sleep(1)
 
 
 class WelcomeTests(jupyter_kernel_test.IopubWelcomeTests):

@@ -44,7 +44,7 @@ fn found(client: &Client, code: &str, cursor: usize) -> String {
 
 fn ask(client: &Client, kind: &str, content: Value) -> Message {
     let id = client.send(&client.shell, kind, content);
-    let reply = receive(&client.shell, Duration::from_secs(10)).expect("an answer");
+    let reply = receive(&client.shell, Duration::from_secs(30)).expect("an answer");
     assert_eq!((&reply.parent["msg_id"], &reply.content["status"]), (&json!(id), &json!("ok")), "{reply:?}");
     reply
 }

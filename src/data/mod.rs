@@ -45,10 +45,10 @@ mod troubles;
 
 pub(crate) use batch::check_batch_size;
 
+pub use crate::net::ImageSize;
 pub use batch::Batch;
 pub use clean::Cleaning;
 pub use dataset::Dataset;
 pub use folder::Folder;
 pub use loader::Loader;
 pub use report::Report;
-pub use size::ImageSize;

@@ -161,9 +161,9 @@ impl Answering {
                 "metadata": { "_jupyter_types_experimental": types },
             });
         }
-        // rust-analyzer is not ready, or knows nothing: at least the variables.
+        // rust-analyzer is not ready, or knows nothing: at least the variables, where one can stand.
         let start = word(code, cursor).start;
-        let typed = &code[start..cursor];
+        let typed = if code[..start].ends_with([':', '.']) { "" } else { &code[start..cursor] };
         let notebook = lock(&self.notebook);
         let names: Vec<_> = if typed.is_empty() { Vec::new() } else { notebook.names(typed).collect() };
         json!({

@@ -21,7 +21,7 @@ NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebook stress-training bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebook stress-training bench bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make install   put the kernel into your own Jupyter"
 	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
+	@echo "make bench     train and sample here and in PyTorch, in turn, and print the ratios (15 minutes)"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
 	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
 	@echo "make compare-training  the loss curves of one recipe here and in PyTorch (10 minutes)"
@@ -91,6 +92,11 @@ test-slow: build
 # A training that is killed a hundred times at random moments, and ends where one that nobody kills does; two minutes.
 stress-training: build
 	@$(ENV) cargo test --locked --test nothing_lost -- --ignored --nocapture
+
+# docs/performance.md holds the table of the last time. Best on a machine that does nothing else.
+bench: setup
+	@$(ENV) cargo build --locked --example speed
+	@$(ENV) python scripts/bench_speed.py "$(TARGET)/debug/examples/speed"
 
 # Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
 bench-samplers: setup

@@ -102,11 +102,8 @@ def describe_failure(error, notebook):
     return "\n".join(lines)
 
 
-def run_notebook(path, folder, kernel="noisebook", timeout=900, environment=None):
-    """Executes a notebook, writes both files into a folder, and tells what happened; raises nothing for a failed cell.
-
-    `environment` is the kernel's, in place of this process's own.
-    """
+def run_notebook(path, folder, kernel="noisebook", timeout=900):
+    """Executes a notebook, writes both files into a folder, and tells what happened; raises nothing for a failed cell."""
     path, folder = Path(path), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.read(path, as_version=4)
@@ -115,8 +112,7 @@ def run_notebook(path, folder, kernel="noisebook", timeout=900, environment=None
     client = Watcher(notebook, kernel_name=kernel, timeout=timeout, resources=resources, record_timing=False)
     started, failure = time.monotonic(), None
     try:
-        # jupyter_client takes no None for the environment.
-        client.execute(**({} if environment is None else {"env": environment}))
+        client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as error:
         failure = describe_failure(error, notebook)
     seconds = time.monotonic() - started

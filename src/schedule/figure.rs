@@ -81,7 +81,8 @@ impl Comparison {
     /// ```
     #[must_use]
     pub fn lost(&self) -> Chart {
-        let chart = Chart::new("What each step takes of the image").x_label("time t").y_label("share lost per unit of t");
+        let chart =
+            Chart::new("What each step takes of the image").x_label("time t").y_label("share lost per unit of t");
         self.schedules.iter().fold(chart, |chart, schedule| {
             let step = 1.0 / schedule.levels() as f64;
             let lost = |t: f64| (schedule.image_share((t - step).max(0.0)) - schedule.image_share(t)) / step;

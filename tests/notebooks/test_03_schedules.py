@@ -126,7 +126,7 @@ class Solutions(Executed):
     """To the exercises of the third notebook."""
 
     notebook = "solutions/03-schedules.ipynb"
-    pictures = 4
+    pictures = 5
 
     def test_a_tenth_of_the_levels(self):
         coarse = schedules.alpha_bars([10 * beta for beta in schedules.linear(100)])

@@ -124,8 +124,8 @@ class DenoisersAndScores(Executed):
 
     @whole_run
     def test_the_network_is_nearer_to_the_truth_where_single_points_show(self):
-        pattern = r"t = {}: angle to the truth, network ([\d.]+) degrees"
-        ideal = r"t = {}: angle to the truth, .*training set ([\d.]+) degrees"
+        pattern = r"t = {}: degrees from the truth, network ([\d.]+)"
+        ideal = r"t = {}: degrees from the truth, .*training set's ideal ([\d.]+)"
         self.assertLess(self.printed(pattern.format(0.2)), 15)
         self.assertLess(self.printed(pattern.format(0.02)), self.printed(ideal.format(0.02)))
 

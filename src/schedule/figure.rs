@@ -69,6 +69,29 @@ pub struct Comparison {
     schedules: Vec<Schedule>,
 }
 
+impl Comparison {
+    /// Draws how fast the image goes: the fall of its share of the variance, for a chain abar_(t - 1) - abar_t, over each step
+    /// from level to level, per unit of t (so times N), that schedules of several N can be laid over one another.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let chart = Schedule::compare(&[&Schedule::linear(100)?, &Schedule::cosine(100)?])?.lost();
+    /// assert!(chart.bundle()?.plain_text().starts_with("What each step takes of the image\n"));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn lost(&self) -> Chart {
+        let chart =
+            Chart::new("What each step takes of the image").x_label("time t").y_label("share lost per unit of t");
+        self.schedules.iter().fold(chart, |chart, schedule| {
+            let step = 1.0 / schedule.levels() as f64;
+            let lost = |t: f64| (schedule.image_share((t - step).max(0.0)) - schedule.image_share(t)) / step;
+            let (t, lost) = schedule.curve(lost);
+            chart.line(schedule.name(), &t, &lost)
+        })
+    }
+}
+
 impl Show for Comparison {
     fn bundle(&self) -> Result<Bundle> {
         let share = "image's share (abar)";
@@ -102,6 +125,14 @@ mod tests {
             let text = bundle.plain_text();
             assert!(text.contains(scale) && text.contains(line), "{text}");
         }
+    }
+
+    /// From betas 1/4 and 1/2 the share falls from 1 to 3/4 to 3/8: over half a unit of t each time.
+    #[test]
+    fn what_a_step_takes_is_a_difference_of_shares() {
+        let own = Schedule::from_betas([0.25, 0.5]).unwrap();
+        let text = Schedule::compare(&[&own]).unwrap().lost().bundle().unwrap().plain_text().to_string();
+        assert!(text.ends_with("2 points, from 0.5 to 0.75, lowest 0.5, highest 0.75"), "{text}");
     }
 
     /// EDM keeps all of the image, and it is a share of 1/(1 + 80^2) of what there is.

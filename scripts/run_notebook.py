@@ -115,7 +115,7 @@ def run_notebook(path, folder, kernel="noisebook", timeout=900, environment=None
     client = Watcher(notebook, kernel_name=kernel, timeout=timeout, resources=resources, record_timing=False)
     started, failure = time.monotonic(), None
     try:
-        client.execute(env=environment)
+        client.execute(**({} if environment is None else {"env": environment}))
     except (CellExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as error:
         failure = describe_failure(error, notebook)
     seconds = time.monotonic() - started

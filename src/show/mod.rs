@@ -38,6 +38,7 @@ pub use bundle::Bundle;
 pub use chart::Chart;
 pub use figure::{Figure, Part};
 pub use grid::Grid;
+pub(crate) use grid::evenly;
 pub(crate) use points::{Cloud, coordinates, sheet};
 
 pub use live::Live;

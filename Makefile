@@ -102,6 +102,14 @@ stress-training: build
 bench-samplers: setup
 	@$(ENV) cargo run --locked --example sampler_overhead
 
+# Milliseconds of drawing: a grid of 64 images, a curve of 10,000 points, what a live figure draws again and again.
+bench-figures: setup
+	@$(ENV) cargo run --locked --example bench_figures
+
+# Draws every figure into docs/gallery.md; two minutes on two cores.
+gallery: setup
+	@$(ENV) cargo run --locked --example gallery
+
 # The same recipe here and in PyTorch, three seeds each: ten minutes.
 compare-training: setup
 	@$(ENV) cargo build --locked --example training_losses

@@ -40,7 +40,7 @@ impl Schedule {
     }
 
     /// The fall of the image's share of the variance over each step, per unit of t.
-    fn lost(&self) -> (Vec<f64>, Vec<f64>) {
+    fn share_lost(&self) -> (Vec<f64>, Vec<f64>) {
         let step = 1.0 / self.levels() as f64;
         self.curve(|t| (self.image_share((t - step).max(0.0)) - self.image_share(t)) / step)
     }
@@ -64,7 +64,7 @@ impl Show for Schedule {
         };
         let (t, log_snr) = self.curve(|t| self.log_snr(t));
         let snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR").line("ln SNR", &t, &log_snr);
-        let (t, lost) = self.lost();
+        let (t, lost) = self.share_lost();
         let mut below = vec![lost_chart().line("loss of share", &t, &lost).size(375, 200)];
         if let Ok(betas) = self.betas() {
             let (t, _) = self.curve(|_| 0.0);
@@ -103,7 +103,7 @@ impl Comparison {
     #[must_use]
     pub fn lost(&self) -> Chart {
         self.schedules.iter().fold(lost_chart(), |chart, schedule| {
-            let (t, lost) = schedule.lost();
+            let (t, lost) = schedule.share_lost();
             chart.line(schedule.name(), &t, &lost)
         })
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn losses_add_up() {
         let schedule = Schedule::linear(100).unwrap();
-        let (_, lost) = schedule.lost();
+        let (_, lost) = schedule.share_lost();
         let bars = schedule.alpha_bars();
         assert!((lost.iter().sum::<f64>() / 100.0 - (1.0 - bars[99])).abs() < 1e-12);
         assert!((lost[40] / 100.0 - (bars[39] - bars[40])).abs() < 1e-12);

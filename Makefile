@@ -23,7 +23,7 @@ QUICK = NOISEBOOK_STEPS=60
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebooks notebooks stress-training bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebooks notebooks stress-training gallery bench-figures bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -34,6 +34,8 @@ help:
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make notebooks run the whole course and save it with its outputs (20 minutes)"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
+	@echo "make gallery         draws every figure into docs/gallery.md (two minutes)"
+	@echo "make bench-figures   how long figures take to draw (seconds)"
 	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
 	@echo "make compare-training  the loss curves of one recipe here and in PyTorch (10 minutes)"
 	@echo "make clean     delete what the other targets made"

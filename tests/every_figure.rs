@@ -221,6 +221,8 @@ fn implementations(folder: &Path, found: &mut Vec<String>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             implementations(&path, found);
+        }
+        if path.extension().is_none_or(|ending| ending != "rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();

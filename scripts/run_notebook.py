@@ -7,6 +7,7 @@ ends the run: the cell and its error are shown, the files hold what was reached,
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ def run_notebook(path, folder, kernel="noisebook", timeout=900, environment=None
     client = Watcher(notebook, kernel_name=kernel, timeout=timeout, resources=resources, record_timing=False)
     started, failure = time.monotonic(), None
     try:
-        client.execute(env=environment)
+        client.execute(env=os.environ.copy() if environment is None else environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as error:
         failure = describe_failure(error, notebook)
     seconds = time.monotonic() - started

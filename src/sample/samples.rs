@@ -34,6 +34,8 @@ pub struct Samples {
     from: &'static str,
     done: usize,
     total: usize,
+    /// Whether they lead from one noise to another.
+    pub(super) between: bool,
 }
 
 /// A moment of the way back.
@@ -112,7 +114,7 @@ impl Samples {
             kept_frames.push(Frame::new(0.0, 0.0, &last.next, &last.next)?);
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-        Ok(Self { images, noise, labels, seed, frames: kept_frames, from, done, total })
+        Ok(Self { images, noise, labels, seed, frames: kept_frames, from, done, total, between: false })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
@@ -285,7 +287,12 @@ impl Show for Samples {
         } else {
             String::new()
         };
-        let title = format!("{} samples, seed {}{early}", grouped(self.len()), self.seed);
+        let count = grouped(self.len());
+        let title = if self.between {
+            format!("{count} samples from noises between two, along a great circle{early}")
+        } else {
+            format!("{count} samples, seed {}{early}", self.seed)
+        };
         match samples_picture(&self.images, &self.labels, title)? {
             Part::Grid(grid) => grid.bundle(),
             part => Figure::column([part]).bundle(),

@@ -268,7 +268,7 @@ fn largest(count: usize) -> usize {
 }
 
 /// At most `most` of `total` numbers from 0, evenly spaced, the first and the last among them.
-pub(super) fn evenly(total: usize, most: usize) -> Vec<usize> {
+pub(crate) fn evenly(total: usize, most: usize) -> Vec<usize> {
     if total <= most {
         return (0..total).collect();
     }

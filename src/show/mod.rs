@@ -40,6 +40,7 @@ pub use bundle::Bundle;
 pub use chart::Chart;
 pub use figure::{Figure, Part};
 pub use grid::Grid;
+pub(crate) use grid::evenly;
 pub(crate) use points::{Cloud, coordinates, sheet, sheets};
 
 pub use live::Live;

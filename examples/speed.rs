@@ -51,10 +51,17 @@ impl Options {
     fn read() -> Result<Self, Failure> {
         let mut words = std::env::args().skip(1);
         let what = words.next().unwrap_or_default();
+<<<<<<< HEAD
         if !["train", "sample", "draw"].contains(&what.as_str()) {
             return Err("usage: speed train|sample|draw [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
+=======
+        if what != "train" && what != "sample" {
+            return Err(
+                "usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
+>>>>>>> main
                         --threads 0 --amp --channels-last --turns --profile]"
-                .into());
+                    .into(),
+            );
         }
         let mut options = Self {
             what,

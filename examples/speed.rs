@@ -51,14 +51,9 @@ impl Options {
     fn read() -> Result<Self, Failure> {
         let mut words = std::env::args().skip(1);
         let what = words.next().unwrap_or_default();
-<<<<<<< HEAD
         if !["train", "sample", "draw"].contains(&what.as_str()) {
-            return Err("usage: speed train|sample|draw [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
-=======
-        if what != "train" && what != "sample" {
             return Err(
-                "usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
->>>>>>> main
+                "usage: speed train|sample|draw [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
                         --threads 0 --amp --channels-last --turns --profile]"
                     .into(),
             );
@@ -178,7 +173,8 @@ fn draw() -> Result<(), Failure> {
     let steps: Vec<f64> = (1..=10_000).map(f64::from).collect();
     let losses: Vec<f64> = steps.iter().map(|step| (1.0 + 0.3 * (step * step).sin()) / step.sqrt()).collect();
     let chart = Chart::new("Loss").line("loss", &steps, &losses).log_y();
-    let pictures: [(&str, &dyn Show); 2] = [("a grid of 64 images of 32 px", &grid), ("a curve of 10,000 points", &chart)];
+    let pictures: [(&str, &dyn Show); 2] =
+        [("a grid of 64 images of 32 px", &grid), ("a curve of 10,000 points", &chart)];
     for (name, picture) in pictures {
         let mut least = f64::INFINITY;
         for _ in 0..20 {

@@ -215,7 +215,7 @@ impl Chart {
         let body = plot::draw(self, width, height)?;
         let text = self.in_words();
         let alternative = format!("Chart. {}", text.replace('\n', "; "));
-        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title))
+        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title, available))
     }
 
     /// The two axes, with ticks for a plot of this size.

@@ -184,7 +184,7 @@ fn check_svg(name: &str, svg: &str) {
     assert!(head.contains("role=\"img\"") && values(head, "aria-label")[0].len() > 20, "{name}: {head}");
     assert!(svg.contains("<desc>") && head.contains("max-width:100%"), "{name}: {head}");
     let width: f64 = values(head, "width")[0].parse().unwrap();
-    assert!(width <= WIDEST, "{name} is {width} pixels wide");
+    assert!(width <= WIDEST, "{name} is {width} pixels wide: {head}");
     // No script, nothing that two figures of a page could share, and no page of its own.
     for strange in ["<script", " id=\"", "<rect width=\"100%\"", "http://www.w3.org/1999"] {
         assert!(!svg.contains(strange), "{name}: {strange}");

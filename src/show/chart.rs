@@ -269,11 +269,8 @@ impl Chart {
         if let Some(heat) = &self.heat {
             heat.check()?;
             if (self.x_scale, self.y_scale) != (Scale::Linear, Scale::Linear) {
-                return Err(Error::argument(
-                    "log_x or log_y",
-                    "of a heat map",
-                    "its cells are of one size: linear axes",
-                ));
+                let rule = "a heat map has cells of one size, so both axes are linear";
+                return Err(Error::argument("axes", "logarithmic", rule));
             }
         }
         if let Some((low, high)) = self.y_range {

@@ -13,7 +13,7 @@ pub(super) const CAPTION_LINE: f64 = 17.0;
 
 const GAP: f64 = 4.0;
 const WIDEST_CAPTION: f64 = 110.0;
-const WIDEST_ROW_LABEL: f64 = 130.0;
+const WIDEST_ROW_LABEL: f64 = 190.0;
 
 /// The images' places, and the text around them as SVG.
 pub(super) struct Sheet {

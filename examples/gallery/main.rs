@@ -14,7 +14,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     forward(&mut page)?;
     networks(&mut page)?;
     images(&mut page)?;
-    sweeps(&mut page)?;
     plane(&mut page)?;
     page.write()
 }
@@ -112,9 +111,6 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     let run = trainer.validate(&test).fit(&train)?;
     page.draw(&run)?;
 
-    page.figure("Trained weights and their average, by epoch");
-    page.draw(&run.samples_by_epoch()?)?;
-
     page.figure("The loss by the level of noise");
     page.draw(&run.loss_by_level()?)?;
 
@@ -139,15 +135,6 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     page.figure("One step of it");
     page.draw(&Sampler::ddim(10).labels(0..8).iter(&model)?.nth(4))?;
 
-    page.figure("From one sample to another");
-    let (noise, ema) = (samples.noise(), run.ema()?);
-    page.draw(&Sampler::ddim(20).interpolate(&ema, &noise.get(3), &noise.get(8), 9)?)?;
-
-    page.figure("To noise and back by the ODE");
-    let batch = test.batch(8, 0)?;
-    let sampler = Sampler::ddim(50).labels(Vec::<i64>::try_from(&batch.labels)?);
-    page.draw(&sampler.reconstruct(&ema, &batch.images)?)?;
-
     page.figure("Each beside its nearest image of the training set");
     page.draw(&samples.nearest(&train)?)?;
 
@@ -162,18 +149,18 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
 }
 
 fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<(), Box<dyn Error>> {
-    page.section("Samplers and runs compared");
+    page.section("Samplers compared");
 
     page.figure("More and more guidance");
     let sampler = Sampler::ddim(20).labels(0..10);
     page.draw(&Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0, 3.0]), model)?)?;
 
     page.figure("More and more steps");
-    let comparison = Sampler::compare(&sampler.step_counts([1, 2, 5, 10, 20]), model)?;
-    page.draw(&comparison)?;
+    page.draw(&Sampler::compare(&sampler.step_counts([1, 2, 5, 10, 20]), model)?)?;
 
-    page.figure("How far each is from where it would end");
-    page.draw(&comparison.convergence(200)?)?;
+    page.figure("How near the data they come");
+    let many = Sampler::ddim(1).labels(0..10).count(200);
+    page.draw(&Sampler::compare(&many.step_counts([1, 2, 5, 10, 20]), model)?.distances(train)?)?;
 
     page.figure("More and more noise on the way");
     page.draw(&Sampler::compare(&sampler.etas([0.0, 0.5, 1.0]), model)?)?;
@@ -182,12 +169,12 @@ fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<()
     let samplers = [Sampler::ddim(10), Sampler::heun(10), Sampler::dpmpp_2m(10), Sampler::ancestral(10)];
     page.draw(&Sampler::compare(&samplers.map(|sampler| sampler.labels(0..10)), model)?)?;
 
-    page.figure("An ablation: two rates");
-    let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1, 2]).blocks(1).build()?;
-    let fresh = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
-    let fit = |lr: f64| Trainer::new(&fresh.copy()?).steps(120).batch_size(32).ema(0.95).lr(lr).fit(train);
-    page.draw(&Run::compare(&[("lr 3e-4", &fit(3e-4)?), ("lr 3e-3", &fit(3e-3)?)])?)?;
-    Ok(())
+    page.figure("Samplers of first and second order, and where they would end");
+    let known = Gaussian::isotropic(0.2, 0.5, [2], &Schedule::vp(1_000)?)?;
+    let counts = [5, 10, 20, 40];
+    let kinds = [Sampler::ddim(1), Sampler::heun(1), Sampler::dpmpp_2m(1)];
+    let samplers = kinds.map(|one| one.step_counts(counts)).concat();
+    page.draw(&Sampler::compare(&samplers, &known)?.convergence(1_000)?)
 }
 
 fn uses(page: &mut Page, model: &Diffusion, test: &Dataset) -> Result<(), Box<dyn Error>> {
@@ -208,49 +195,6 @@ fn uses(page: &mut Page, model: &Diffusion, test: &Dataset) -> Result<(), Box<dy
     let upper = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
     let _ = upper.narrow(1, 0, 4).fill_(1); // the upper half is known
     page.draw(&Sampler::ddim(20).restore(model, Measurement::mask(&upper), &images)?)
-}
-
-fn sweeps(page: &mut Page) -> Result<(), Box<dyn Error>> {
-    page.section("One thing changed at a time");
-
-    page.figure("What a denoiser takes noised images for");
-    let (train, test) = Dataset::digits()?.split(0.9, 0)?;
-    let ideal = Ideal::new(&train, &Schedule::cosine(1_000)?)?; // or a model that has learned
-    let images = test.batch(16, 0)?.images;
-    page.draw(&Denoising::of(&ideal, &images)?)?;
-
-    page.figure("More and more guidance, from the same noise");
-    let sampler = Sampler::ddim(20).labels(0..10);
-    page.draw(&Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0, 3.0]), &ideal)?)?;
-
-    page.figure("More and more steps");
-    let steps = Sampler::compare(&Sampler::ddim(1).count(100).step_counts([1, 2, 5, 10, 50]), &ideal)?;
-    page.draw(&steps)?;
-
-    page.figure("How near the data they come");
-    page.draw(&steps.distances(&train)?)?;
-
-    page.figure("Samplers of first and second order");
-    let model = Gaussian::isotropic(0.2, 0.5, [2], &Schedule::vp(1_000)?)?;
-    let counts = [5, 10, 20, 40];
-    let samplers =
-        [Sampler::ddim(1), Sampler::heun(1), Sampler::dpmpp_2m(1)].map(|one| one.step_counts(counts)).concat();
-    page.draw(&Sampler::compare(&samplers, &model)?.convergence(1_000)?)?;
-
-    page.figure("DDIM with more and more of DDPM's noise");
-    page.draw(&Sampler::compare(&Sampler::ddim(20).count(10).etas([0.0, 0.5, 1.0]), &ideal)?)?;
-
-    page.figure("Inpainting");
-    let mask = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
-    let _ = mask.narrow(1, 0, 4).fill_(1); // the upper half is known
-    page.draw(&Sampler::ddim(20).restore(&ideal, &mask, &images)?)?;
-
-    page.figure("Super-resolution");
-    page.draw(&Sampler::ddim(20).restore(&ideal, Measurement::downsample(2), &images.narrow(0, 0, 6))?)?;
-
-    page.figure("Is it any good?");
-    let samples = sampler.count(100).sample(&ideal)?;
-    page.draw(&Evaluation::of(&samples, &train, &test)?)
 }
 
 fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {

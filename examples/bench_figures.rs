@@ -1,5 +1,5 @@
-//! How long figures take to draw: `make bench-figures`. A live figure may draw four times a second and cost training
-//! under 1%, that is 2.5 ms a picture, or less often: `Live` waits a hundred times as long as its picture took.
+//! How long figures take to draw: `make bench-figures`. A live figure is followed by a pause of a hundred times as long as it
+//! took, so one that takes 2.5 ms comes four times a second, and one of 10 ms once, for 1% of the time.
 
 use noisebook::prelude::*;
 use noisebook::show::{Chart, Figure, Grid};

@@ -3,7 +3,7 @@
 use super::{Denoiser, check_noise, check_samples};
 use crate::labels::caption;
 use crate::random::{Stream, generator, normal};
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, digits, grouped, sheet};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, digits, grouped, sheet_of_rows};
 use crate::{Error, Result};
 use std::fmt;
 use std::rc::Rc;
@@ -227,11 +227,11 @@ impl Denoising {
             captions.push(caption);
             Ok(())
         };
-        columns.iter().try_for_each(|column| add(&column.noised, format!("x\u{209c}, t = {:.2}", column.t)))?;
-        let said = |column: &Column| format!("x\u{2080}, error {}", digits(column.error));
-        columns.iter().try_for_each(|column| add(&column.predicted, said(column)))?;
-        add(&self.images, "true x\u{2080}".into())?;
-        Ok(sheet(&clouds, &captions, columns.len(), &self.title(columns)))
+        columns.iter().try_for_each(|column| add(&column.noised, format!("t = {:.2}", column.t)))?;
+        columns.iter().try_for_each(|column| add(&column.predicted, digits(column.error)))?;
+        add(&self.images, String::new())?;
+        let rows = ["noisy x\u{209c}", "predicted x\u{2080}, with its mean squared error", "true x\u{2080}"];
+        Ok(sheet_of_rows(&clouds, &captions, columns.len(), &rows.map(String::from), &self.title(columns)))
     }
 }
 

@@ -22,9 +22,9 @@ const AT_ONCE: i64 = 500;
 /// ```
 /// use noisebook::prelude::*;
 /// let column = |values: &[f64]| Tensor::from_slice(values).view([-1, 1]);
-/// // Two of three samples lie among the data; they cover two of the four.
-/// let found = precision_recall(&column(&[0.1, 0.9, 50.0]), &column(&[0.0, 1.0, 2.0, 3.0]), 1)?;
-/// assert!((found.precision - 2.0 / 3.0).abs() < 1e-12 && found.recall == 0.5);
+/// // Two of four samples lie among the data, and cover two of the four.
+/// let found = precision_recall(&column(&[0.1, 0.9, 50.0, 50.1]), &column(&[0.0, 1.0, 2.0, 3.0]), 1)?;
+/// assert_eq!((found.precision, found.recall), (0.5, 0.5));
 /// # Ok::<(), noisebook::Error>(())
 /// ```
 pub fn precision_recall(samples: &Tensor, data: &Tensor, k: usize) -> Result<PrecisionRecall> {

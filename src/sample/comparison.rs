@@ -14,9 +14,12 @@ use tch::{Device, Kind, Tensor};
 
 /// More rows than this are no picture.
 const MOST: usize = 20;
-/// A grid draws this many images, and no row has more than the second.
+/// A grid draws this many images.
 const TILES: usize = 100;
+/// A row has as many images as fit beside a name, of so many letters or longer.
 const ACROSS: usize = 10;
+const LONG: usize = 14;
+const BESIDE_LONG: usize = 8;
 
 impl Sampler {
     /// What each of these samplers makes of the same noise, that of the first: a row each, named by what differs. The lists come
@@ -219,7 +222,8 @@ impl SamplerComparison {
             return Ok(sheet(&clouds, &names, 4, &self.title()).into());
         }
         let count = self.noise.size()[0] as usize;
-        let columns = count.min(ACROSS).min(TILES / self.rows.len());
+        let long = names.iter().any(|name| name.chars().count() > LONG);
+        let columns = count.min(if long { BESIDE_LONG } else { ACROSS }).min(TILES / self.rows.len());
         let first = |row: &Row| Ok(row.samples.f_narrow(0, 0, columns as i64)?);
         let images = self.rows.iter().map(first).collect::<Result<Vec<_>>>()?;
         let mut captions = Vec::new();

@@ -92,7 +92,7 @@ impl Differences {
         } else {
             ("evaluations of the denoiser", true, evaluated())
         };
-        let on_axis = |at: usize| !self.differ[at] || at == STEPS || alone(at);
+        let on_axis = |at: usize| !self.differ[at] || at == STEPS || ([GUIDANCE, ETA].contains(&at) && alone(at));
         Axis { label, log, xs, lines: self.without(&on_axis) }
     }
 }

@@ -102,7 +102,8 @@ impl Distances {
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let (xs, ys): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
-            chart = if xs.len() == 1 { chart.points(line, &xs, &ys) } else { chart.line(line, &xs, &ys) };
+            let name = if line.is_empty() { "samples" } else { line };
+            chart = if xs.len() == 1 { chart.points(name, &xs, &ys) } else { chart.line(name, &xs, &ys) };
         }
         if let Some((name, value)) = &self.floor {
             let ends = |start: f64, pick: fn(f64, f64) -> f64| self.axis.xs.iter().copied().fold(start, pick);

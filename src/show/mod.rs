@@ -41,7 +41,7 @@ pub use chart::Chart;
 pub use figure::{Figure, Part};
 pub use grid::Grid;
 pub(crate) use grid::evenly;
-pub(crate) use points::{Cloud, coordinates, sheet, sheets};
+pub(crate) use points::{Cloud, coordinates, sheet, sheet_of_rows, sheets};
 
 pub use live::Live;
 pub use plane::Plane;

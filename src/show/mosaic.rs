@@ -20,6 +20,8 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// How many pixels of the PNG a pixel of a tile takes, in each direction.
     pub(super) enlarged: usize,
+    /// How many pixels of the PNG one of the page takes.
+    pub(super) density: usize,
     /// From the left edge of a tile to that of the next.
     pub(super) pitch_x: usize,
     /// The upper edge of each row.
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_pixel_becomes_a_square() {
-        let layout = Layout { columns: 2, enlarged: 2, pitch_x: 5, tops: vec![0, 3] };
+        let layout = Layout { columns: 2, enlarged: 2, density: 1, pitch_x: 5, tops: vec![0, 3] };
         let greys: Vec<u8> = tiles().mosaic(&layout).chunks_exact(2).map(|pixel| pixel[0] * (pixel[1] / 255)).collect();
         #[rustfmt::skip]
         let expected = [
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_png_holds_the_same_pixels() {
-        let layout = Layout { columns: 3, enlarged: 3, pitch_x: 7, tops: vec![0] };
+        let layout = Layout { columns: 3, enlarged: 3, density: 1, pitch_x: 7, tops: vec![0] };
         let png = tiles().png(&layout).unwrap();
         let read = image::load_from_memory(&png).unwrap().into_luma_alpha8();
         assert_eq!(read.dimensions(), (20, 3));

@@ -202,8 +202,11 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
                 let pixels: Vec<Option<Pixel>> = xs.iter().zip(ys.iter()).map(|(&x, &y)| layout.pixel(x, y)).collect();
                 body += &path(&pixels, colour);
                 path_colour = colour;
-                starts.extend(pixels.iter().flatten().next().copied());
-                ends.extend(pixels.iter().flatten().next_back().copied());
+                // A line in pieces, such as the edges of a graph, starts and ends nowhere.
+                if xs.iter().chain(ys.iter()).all(|value| value.is_finite()) {
+                    starts.extend(pixels.iter().flatten().next().copied());
+                    ends.extend(pixels.iter().flatten().next_back().copied());
+                }
             }
             Layer::Arrows(arrows) => body += &arrows.svg(&layout.frame, (&layout.x, &layout.y), colour),
             Layer::Heat(heat) => body += &heat.svg(&layout.frame, (&layout.x, &layout.y))?,
@@ -220,8 +223,8 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
 
 /// Dots, in several paths.
 fn scatter(dots: &[Pixel], all: usize, width: f64, index: usize) -> String {
-    // So many that they would cover the picture are small.
-    let size = (4.5 * (width / 360.0).sqrt() * (300.0 / all.max(300) as f64).powf(0.25)).clamp(1.6, 5.0);
+    // So many that they would cover the picture are small, and a few are large enough to tell their colours apart.
+    let size = (4.5 * (width / 360.0).sqrt() * (300.0 / all.max(40) as f64).powf(0.25)).clamp(1.6, 7.5);
     let groups = dots.len().div_ceil(DOTS_A_PATH).max(1);
     (0..groups)
         .map(|group| look::dots(dots.iter().skip(group).step_by(groups).copied(), size, 0.65, index, SHOWN))

@@ -139,16 +139,27 @@ fn groups(xs: &[f64], ys: &[f64], labels: &[i64], classes: &[String]) -> Vec<Gro
 /// Sets of points side by side, `columns` a row, over one region, each below a caption; the title says which region, and what
 /// of large sets is drawn.
 pub(crate) fn sheet(clouds: &[Cloud], captions: &[String], columns: usize, title: &str) -> Figure {
-    over(Cloud::region(clouds.iter()), clouds, captions, columns, title)
+    sheet_of_rows(clouds, captions, columns, &[], title)
+}
+
+/// The same with a title above each row.
+pub(crate) fn sheet_of_rows(
+    clouds: &[Cloud],
+    captions: &[String],
+    columns: usize,
+    rows: &[String],
+    title: &str,
+) -> Figure {
+    over(Cloud::region(clouds.iter()), clouds, captions, columns, rows, title)
 }
 
 /// One row of sets after another, all over one region, each set below its caption.
 pub(crate) fn sheets(rows: &[Vec<Cloud>], captions: &[Vec<String>]) -> Vec<Figure> {
     let region = Cloud::region(rows.iter().flatten());
-    rows.iter().zip(captions).map(|(row, captions)| over(region, row, captions, row.len(), "")).collect()
+    rows.iter().zip(captions).map(|(row, captions)| over(region, row, captions, row.len(), &[], "")).collect()
 }
 
-fn over((x, y): Region, clouds: &[Cloud], captions: &[String], columns: usize, title: &str) -> Figure {
+fn over((x, y): Region, clouds: &[Cloud], captions: &[String], columns: usize, rows: &[String], title: &str) -> Figure {
     let columns = columns.clamp(1, clouds.len().max(1));
     let width = ((PAGE_WIDTH - GAP * (columns - 1) as f64) / columns as f64).min(300.0).floor();
     let part = |(index, cloud): (usize, &Cloud)| -> Part {
@@ -162,7 +173,8 @@ fn over((x, y): Region, clouds: &[Cloud], captions: &[String], columns: usize, t
         plane.size(width.max(100.0) as u32, height.max(100.0) as u32).into()
     };
     let parts: Vec<Part> = clouds.iter().enumerate().map(part).collect();
-    let rows = parts.chunks(columns).map(|row| Figure::row(row.to_vec()));
+    let named = |at: usize| rows.get(at).map_or("", String::as_str);
+    let rows = parts.chunks(columns).enumerate().map(|(at, row)| Figure::row(row.to_vec()).title(named(at)));
     let figure = Figure::column(rows).title(title);
     if clouds.first().is_none_or(|cloud| cloud.on_a_line) {
         return figure;

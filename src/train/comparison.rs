@@ -2,7 +2,7 @@
 
 use super::record::Snapshot;
 use super::run::Run;
-use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, evenly, grouped, sheet};
+use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, evenly, grouped, sheet_of_rows};
 use crate::{Error, Result};
 use tch::Tensor;
 
@@ -14,6 +14,8 @@ const MOST: usize = 12;
 const MOST_LINES: usize = 6;
 /// Losses that are averaged.
 const WINDOW: usize = 50;
+/// How wide a sample is, at most.
+const IMAGE: i64 = 58;
 /// How wide a cell of samples is on the page.
 const CELL: i64 = 120;
 
@@ -40,14 +42,19 @@ impl Run {
         if moments[0].images.dim() == 2 {
             let sets = moments.iter().map(|moment| &moment.raw).chain(moments.iter().map(|moment| &moment.images));
             let clouds = sets.map(|set| Cloud::new(set, None, &[])).collect::<Result<Vec<_>>>()?;
-            let captions =
-                ["trained", "average"].iter().flat_map(|what| names.iter().map(move |name| format!("{name}, {what}")));
-            return Ok(sheet(&clouds, &captions.collect::<Vec<_>>(), moments.len(), title));
+            let captions = [names.clone(), names].concat();
+            let rows = ["trained weights", "their average"].map(String::from);
+            return Ok(sheet_of_rows(&clouds, &captions, moments.len(), &rows, title));
         }
         let rows: Vec<&Tensor> = moments.iter().flat_map(|moment| [&moment.raw, &moment.images]).collect();
         let labels = names.iter().flat_map(|name| [format!("{name}, trained"), "average".to_string()]).collect();
         let columns = moments[0].images.size()[0] as usize;
-        let grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns).row_labels(labels);
+        let mut grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns).row_labels(labels);
+        // Ten small images fit beside their labels.
+        let width = rows[0].size()[3].max(1);
+        if width <= IMAGE {
+            grid = grid.scale((IMAGE / width) as u32);
+        }
         Ok(Figure::column([grid]).title(title))
     }
 
@@ -163,16 +170,15 @@ impl RunComparison {
         }
         let columns = rows[0].len();
         if sets[0].dim() == 2 {
-            let names = self.runs.iter().flat_map(|(name, _)| std::iter::repeat_n(name, columns));
-            let captions: Vec<String> = names.zip(captions).map(|(name, rest)| format!("{name}, {rest}")).collect();
             let clouds = sets.into_iter().map(|set| Cloud::new(set, None, &[])).collect::<Result<Vec<_>>>()?;
-            return Ok(sheet(&clouds, &captions, columns, title).into());
+            return Ok(sheet_of_rows(&clouds, &captions, columns, &self.names(), title).into());
         }
         let (shape, name) = (sets[0].size()[1..].to_vec(), &self.runs[0].0);
         if let Some(at) = sets.iter().position(|set| set.size()[1..] != shape) {
             let rule = format!("compare runs of one image size: {name} has {:?}", &shape);
             return Err(Error::argument(&self.runs[at / columns].0, format!("{:?}", &sets[at].size()[1..]), rule));
         }
+        let captions = captions.into_iter().map(|caption| format!("step {caption}")).collect();
         let cells = sets.into_iter().map(cell).collect::<Result<Vec<_>>>()?;
         let width = cells[0].size()[2].max(1);
         let grid =
@@ -211,8 +217,8 @@ impl Show for RunComparison {
             parts.push(self.losses_chart().into());
         }
         let named = self.names().into_iter().zip(self.losses());
-        let named: Vec<String> = named.map(|(name, loss)| format!("{name} {}", digits(loss))).collect();
-        Figure::column(parts).title(format!("{} runs, last loss: {}", self.runs.len(), named.join(", "))).bundle()
+        let named: Vec<String> = named.map(|(name, loss)| format!("{name} (loss {})", digits(loss))).collect();
+        Figure::column(parts).title(format!("{} runs: {}", self.runs.len(), named.join("; "))).bundle()
     }
 }
 
@@ -241,8 +247,8 @@ mod tests {
         // Three moments of the short run: the first, the middle and the last of the other's five.
         let losses = long.losses();
         let [first, middle, last] = [mean(&losses[..12]), mean(&losses[..36]), mean(&losses[10..])].map(digits);
-        assert!(text.contains(&format!("\nlong: 12: {first}, 36: {middle}, 60: {last}\n")), "{text}");
-        assert!(text.contains("6 images of 9 x 9 pixels, grey, 3 a row\nshort: 1: "), "{text}");
+        assert!(text.contains(&format!("\nlong: step 12: {first}, step 36: {middle}, step 60: {last}\n")), "{text}");
+        assert!(text.contains("6 images of 9 x 9 pixels, grey, 3 a row\nshort: step 1: "), "{text}");
         assert!(text.contains("\nLoss, mean of 50 steps\n") && text.contains("\nlong: 60 points"), "{text}");
     }
 
@@ -267,9 +273,12 @@ mod tests {
         let model = Diffusion::new(&mlp, &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
         let run = Trainer::new(&model).steps(2).batch_size(16).fit(&moons).unwrap();
         let text = run.samples_by_epoch().unwrap().bundle().unwrap().plain_text().to_string();
-        assert!(text.contains("\nepoch 0.2, trained\n") && text.contains("\nepoch 0.5, average\n"), "{text}");
+        assert!(
+            text.contains("\ntrained weights\nepoch 0.2\n") && text.contains("\ntheir average\nepoch 0.2\n"),
+            "{text}"
+        );
         let text = Run::compare(&[("moons", &run)]).unwrap().bundle().unwrap().plain_text().to_string();
-        assert!(text.contains("\nmoons, 2: "), "{text}");
+        assert!(text.contains("\nmoons\n1: "), "{text}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ class Schedules(Executed):
     """What the notebook says, against the papers' formulas computed in Python."""
 
     notebook = "03-schedules.ipynb"
-    # Eight comparisons and what the steps take, Karras' steps, three histograms, weights, training, two strips.
+    # Five comparisons, Karras' steps, three histograms, weights, training and its loss by level, two strips.
     pictures = 14
 
     def test_where_half_and_a_hundredth_are_left(self):
@@ -126,7 +126,7 @@ class Solutions(Executed):
     """To the exercises of the third notebook."""
 
     notebook = "solutions/03-schedules.ipynb"
-    pictures = 5
+    pictures = 4
 
     def test_a_tenth_of_the_levels(self):
         coarse = schedules.alpha_bars([10 * beta for beta in schedules.linear(100)])

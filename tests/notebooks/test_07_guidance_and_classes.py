@@ -49,8 +49,8 @@ def moments(w, points=120, steps=250):
 
 class GuidanceAndClasses(Executed):
     notebook = "07-guidance-and-classes.ipynb"
-    # Points, training, samples, scales, negative label, ink, ten lower halves, one lower half, evaluation.
-    pictures = 9
+    # Points, training, samples, scales, negative label, ink, a digit, ten lower halves.
+    pictures = 8
 
     def test_guided_points_go_where_the_equation_leads(self):
         for w in (0, 1, 2, 4, 8):
@@ -107,7 +107,7 @@ class GuidanceAndClasses(Executed):
 class Solutions(Executed):
     notebook = "solutions/07-guidance-and-classes.ipynb"
     # Training, scales, away from the label, to the left, two fillings.
-    pictures = 6
+    pictures = 5
 
     @whole_run
     def test_away_from_the_label(self):

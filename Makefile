@@ -20,10 +20,12 @@ SLOW_TESTS = $(ENV) cargo test --locked --all-features --test two_modes --test m
 NOTEBOOKS = python tests/notebooks/run.py "$(TARGET)/notebooks"
 # Of every training but the first notebook's, which is whole, so many steps.
 QUICK = NOISEBOOK_STEPS=60
+# A notebook, and the code cell at which its picture begins.
+SCREENSHOTS = notebooks/01-first-diffusion.ipynb=11
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebooks notebooks stress-training bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebooks test-browser notebooks screenshots stress-training gallery bench bench-figures bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -33,7 +35,11 @@ help:
 	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make notebooks run the whole course and save it with its outputs (20 minutes)"
+	@echo "make test-browser  look at the live figure in JupyterLab with Chromium"
+	@echo "make bench     train and sample here and in PyTorch, in turn, and print the ratios (15 minutes)"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
+	@echo "make gallery         draws every figure into docs/gallery.md (two minutes)"
+	@echo "make bench-figures   how long figures take to draw (seconds)"
 	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
 	@echo "make compare-training  the loss curves of one recipe here and in PyTorch (10 minutes)"
 	@echo "make clean     delete what the other targets made"
@@ -95,9 +101,22 @@ test-slow: build
 stress-training: build
 	@$(ENV) cargo test --locked --test nothing_lost -- --ignored --nocapture
 
+# docs/performance.md holds the table of the last time. Best on a machine that does nothing else.
+bench: setup
+	@$(ENV) cargo build --locked --example speed
+	@$(ENV) python scripts/bench_speed.py "$(TARGET)/debug/examples/speed"
+
 # Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
 bench-samplers: setup
 	@$(ENV) cargo run --locked --example sampler_overhead
+
+# Milliseconds of drawing: a grid of 64 images, a curve of 10,000 points, what a live figure draws again and again.
+bench-figures: setup
+	@$(ENV) cargo run --locked --example bench_figures
+
+# Draws every figure into docs/gallery.md; two minutes on two cores.
+gallery: setup
+	@$(ENV) cargo run --locked --example gallery
 
 # The same recipe here and in PyTorch, three seeds each: ten minutes.
 compare-training: setup
@@ -108,6 +127,17 @@ compare-training: setup
 notebooks: kernel
 	$(call say,"Running all notebooks and solutions whole$(comma) 20 minutes on two cores")
 	@$(ENV) $(NOTEBOOKS) --save
+
+# JupyterLab in a headless Chromium.
+test-browser: kernel
+	$(call say,"The live figure in JupyterLab, as a browser shows it")
+	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	@$(ENV) python -W ignore::ResourceWarning tests/browser/test_live_figure.py
+
+# Of the saved notebooks, for docs/.
+screenshots: kernel
+	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	@$(ENV) python tests/browser/screenshots.py docs/images $(SCREENSHOTS)
 
 test-notebooks: kernel
 	@$(ENV) $(QUICK) $(NOTEBOOKS)

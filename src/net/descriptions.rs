@@ -61,6 +61,7 @@ impl UNet {
             time_embedding,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
+            channels_last: false,
             device: None,
         };
         builder.build()
@@ -119,6 +120,7 @@ impl ArticleUNet {
             image_size: fields.integer("image_size")?,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
+            channels_last: false,
             device: None,
         };
         builder.build()

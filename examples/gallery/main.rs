@@ -14,7 +14,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     forward(&mut page)?;
     networks(&mut page)?;
     images(&mut page)?;
-    sweeps(&mut page)?;
     plane(&mut page)?;
     page.write()
 }
@@ -112,9 +111,6 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     let run = trainer.validate(&test).fit(&train)?;
     page.draw(&run)?;
 
-    page.figure("Trained weights and their average, by epoch");
-    page.draw(&run.samples_by_epoch()?)?;
-
     page.figure("The loss by the level of noise");
     page.draw(&run.loss_by_level()?)?;
 
@@ -131,63 +127,11 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     page.figure("One step of it");
     page.draw(&Sampler::ddim(10).labels(0..8).iter(&run.ema()?)?.nth(4))?;
 
-    page.figure("From one sample to another");
-    let (noise, ema) = (samples.noise(), run.ema()?);
-    page.draw(&Sampler::ddim(20).interpolate(&ema, &noise.get(3), &noise.get(8), 9)?)?;
-
-    page.figure("To noise and back by the ODE");
-    let batch = test.batch(8, 0)?;
-    let sampler = Sampler::ddim(50).labels(Vec::<i64>::try_from(&batch.labels)?);
-    page.draw(&sampler.reconstruct(&ema, &batch.images)?)?;
-
     page.figure("Each beside its nearest image of the training set");
     page.draw(&samples.nearest(&train)?)?;
 
     page.figure("Whether samples are what was asked for");
     page.draw(&test.nearest(&train)?.class_report()?)
-}
-
-fn sweeps(page: &mut Page) -> Result<(), Box<dyn Error>> {
-    page.section("One thing changed at a time");
-
-    page.figure("What a denoiser takes noised images for");
-    let (train, test) = Dataset::digits()?.split(0.9, 0)?;
-    let ideal = Ideal::new(&train, &Schedule::cosine(1_000)?)?; // or a model that has learned
-    let images = test.batch(16, 0)?.images;
-    page.draw(&Denoising::of(&ideal, &images)?)?;
-
-    page.figure("More and more guidance, from the same noise");
-    let sampler = Sampler::ddim(20).labels(0..10);
-    page.draw(&Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0, 3.0]), &ideal)?)?;
-
-    page.figure("More and more steps");
-    let steps = Sampler::compare(&Sampler::ddim(1).count(100).step_counts([1, 2, 5, 10, 50]), &ideal)?;
-    page.draw(&steps)?;
-
-    page.figure("How near the data they come");
-    page.draw(&steps.distances(&train)?)?;
-
-    page.figure("Samplers of first and second order");
-    let model = Gaussian::isotropic(0.2, 0.5, [2], &Schedule::vp(1_000)?)?;
-    let counts = [5, 10, 20, 40];
-    let samplers =
-        [Sampler::ddim(1), Sampler::heun(1), Sampler::dpmpp_2m(1)].map(|one| one.step_counts(counts)).concat();
-    page.draw(&Sampler::compare(&samplers, &model)?.convergence(1_000)?)?;
-
-    page.figure("DDIM with more and more of DDPM's noise");
-    page.draw(&Sampler::compare(&Sampler::ddim(20).count(10).etas([0.0, 0.5, 1.0]), &ideal)?)?;
-
-    page.figure("Inpainting");
-    let mask = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
-    let _ = mask.narrow(1, 0, 4).fill_(1); // the upper half is known
-    page.draw(&Sampler::ddim(20).restore(&ideal, &mask, &images)?)?;
-
-    page.figure("Super-resolution");
-    page.draw(&Sampler::ddim(20).restore(&ideal, Measurement::downsample(2), &images.narrow(0, 0, 6))?)?;
-
-    page.figure("Is it any good?");
-    let samples = sampler.count(100).sample(&ideal)?;
-    page.draw(&Evaluation::of(&samples, &train, &test)?)
 }
 
 fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {
@@ -213,11 +157,6 @@ fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {
     let model = Diffusion::new(&mlp, &Schedule::linear(1_000)?, Prediction::V)?;
     let run = Trainer::new(&model).steps(800).batch_size(256).lr(2e-3).fit(&moons)?;
     page.draw(&ScoreField::compare(&run.ema()?, &ideal, 0.3)?.titles("learned", "ideal"))?;
-
-    page.figure("An ablation: runs that differ in one thing");
-    let small = Diffusion::new(&Mlp::builder().hidden(8).build()?, &Schedule::linear(1_000)?, Prediction::V)?;
-    let small = Trainer::new(&small).steps(800).batch_size(256).lr(2e-3).fit(&moons)?;
-    page.draw(&Run::compare(&[("128 wide", &run), ("8 wide", &small)])?)?;
 
     page.figure("How likely each point is to a model");
     let modes = Tensor::from_slice(&[-1.0, 0.0, 1.0, 0.5, 0.5, -1.0]).view([3, 2]);

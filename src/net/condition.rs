@@ -3,7 +3,7 @@
 use super::layers::{Embedding, Linear};
 use super::parameters_builder::ParametersBuilder;
 use super::summary::Summary;
-use super::time::{fourier, sinusoidal};
+use super::time::{TimeEmbedding, fourier, frequencies, sinusoidal};
 use crate::Result;
 use crate::schedule::Levels;
 use tch::{Device, Kind, Tensor};
@@ -18,6 +18,14 @@ pub(super) enum Waves {
 }
 
 impl Waves {
+    /// So many sines and cosines together, an even number.
+    pub(super) fn new(embedding: TimeEmbedding, width: i64, seed: u64) -> Self {
+        match embedding {
+            TimeEmbedding::Sinusoidal => Self::Sinusoidal(width),
+            TimeEmbedding::Fourier { scale } => Self::Fourier(frequencies(seed, width / 2, scale)),
+        }
+    }
+
     fn width(&self) -> i64 {
         match self {
             Self::Sinusoidal(width) => *width,

@@ -5,7 +5,6 @@ use super::image_size::ImageSize;
 use super::layers::{Conv2d, GroupNorm};
 use super::parameters_builder::ParametersBuilder;
 use super::summary::Summary;
-use super::time::{TimeEmbedding, frequencies};
 use super::unet_blocks::{Attention, Block, ResBlock, Upsample, Width};
 use super::unet_builder::UNetBuilder;
 use crate::Result;
@@ -29,10 +28,7 @@ impl Layers {
         let base = config.base_channels;
         let width = Width { embedding: 4 * base, groups: config.groups, heads: config.heads };
 
-        let waves = match config.time_embedding {
-            TimeEmbedding::Sinusoidal => Waves::Sinusoidal(base),
-            TimeEmbedding::Fourier { scale } => Waves::Fourier(frequencies(config.seed, base / 2, scale)),
-        };
+        let waves = Waves::new(config.time_embedding, base, config.seed);
         let condition = Condition::new(make.init, &mut make.summary, (waves, width.embedding), config.classes)?;
         let full = (base, config.image_size);
         let conv_in =

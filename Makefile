@@ -17,11 +17,15 @@ NOISEBOOK := "$(TARGET)/debug/noisebook"
 
 ENV := . "$(VENV)/noisebook.env" &&
 SLOW_TESTS = $(ENV) cargo test --locked --all-features --test two_modes --test moons -- --ignored
-NOTEBOOK_TEST = $(ENV) python tests/notebooks/test_first_diffusion.py "$(TARGET)/demo"
+NOTEBOOKS = python tests/notebooks/run.py "$(TARGET)/notebooks"
+# Of every training but the first notebook's, which is whole, so many steps.
+QUICK = NOISEBOOK_STEPS=60
+# A notebook, and the code cell at which its picture begins.
+SCREENSHOTS = notebooks/01-first-diffusion.ipynb=11
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebook stress-training bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebooks test-browser notebooks screenshots stress-training gallery bench-figures bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -30,7 +34,11 @@ help:
 	@echo "make install   put the kernel into your own Jupyter"
 	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
+	@echo "make notebooks run the whole course and save it with its outputs (20 minutes)"
+	@echo "make test-browser  look at the live figure in JupyterLab with Chromium"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
+	@echo "make gallery         draws every figure into docs/gallery.md (two minutes)"
+	@echo "make bench-figures   how long figures take to draw (seconds)"
 	@echo "make bench-samplers  what each sampler costs beside its network (a minute)"
 	@echo "make compare-training  the loss curves of one recipe here and in PyTorch (10 minutes)"
 	@echo "make clean     delete what the other targets made"
@@ -77,8 +85,8 @@ test: kernel
 	@$(SLOW_TESTS)
 	$(call say,"8/9 Jupyter's own tests of a kernel")
 	@$(ENV) python -m unittest tests/conformance/test_kernel.py
-	$(call say,"9/9 the notebook (3 minutes)")
-	@$(NOTEBOOK_TEST)
+	$(call say,"9/9 the course$(comma) with fewer steps (6 minutes)")
+	@$(ENV) $(QUICK) $(NOTEBOOKS)
 
 # What a kernel goes through in a bad week; half an hour.
 stress-kernel: kernel
@@ -96,13 +104,37 @@ stress-training: build
 bench-samplers: setup
 	@$(ENV) cargo run --locked --example sampler_overhead
 
+# Milliseconds of drawing: a grid of 64 images, a curve of 10,000 points, what a live figure draws again and again.
+bench-figures: setup
+	@$(ENV) cargo run --locked --example bench_figures
+
+# Draws every figure into docs/gallery.md; two minutes on two cores.
+gallery: setup
+	@$(ENV) cargo run --locked --example gallery
+
 # The same recipe here and in PyTorch, three seeds each: ten minutes.
 compare-training: setup
 	@$(ENV) cargo build --locked --example training_losses
 	@$(ENV) python tests/parity/training.py "$(TARGET)/debug/examples/training_losses" docs/images/training-parity.svg
 
-test-notebook: kernel
-	@$(NOTEBOOK_TEST)
+# The whole course as a reader runs it, saved with its outputs where every number is right.
+notebooks: kernel
+	$(call say,"Running all notebooks and solutions whole$(comma) 20 minutes on two cores")
+	@$(ENV) $(NOTEBOOKS) --save
+
+# JupyterLab in a headless Chromium.
+test-browser: kernel
+	$(call say,"The live figure in JupyterLab, as a browser shows it")
+	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	@$(ENV) python -W ignore::ResourceWarning tests/browser/test_live_figure.py
+
+# Of the saved notebooks, for docs/.
+screenshots: kernel
+	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	@$(ENV) python tests/browser/screenshots.py docs/images $(SCREENSHOTS)
+
+test-notebooks: kernel
+	@$(ENV) $(QUICK) $(NOTEBOOKS)
 
 # A target folder that was named may hold other projects too: of that one, only what is ours goes.
 clean:

@@ -7,6 +7,7 @@ ends the run: the cell and its error are shown, the files hold what was reached,
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -102,8 +103,11 @@ def describe_failure(error, notebook):
     return "\n".join(lines)
 
 
-def run_notebook(path, folder, kernel="noisebook", timeout=900):
-    """Executes a notebook, writes both files into a folder, and tells what happened; raises nothing for a failed cell."""
+def run_notebook(path, folder, kernel="noisebook", timeout=900, environment=None):
+    """Executes a notebook, writes both files into a folder, and tells what happened; raises nothing for a failed cell.
+
+    `environment` is the kernel's, in place of this process's own.
+    """
     path, folder = Path(path), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.read(path, as_version=4)
@@ -112,7 +116,7 @@ def run_notebook(path, folder, kernel="noisebook", timeout=900):
     client = Watcher(notebook, kernel_name=kernel, timeout=timeout, resources=resources, record_timing=False)
     started, failure = time.monotonic(), None
     try:
-        client.execute()
+        client.execute(env=os.environ.copy() if environment is None else environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as error:
         failure = describe_failure(error, notebook)
     seconds = time.monotonic() - started

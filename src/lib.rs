@@ -28,7 +28,7 @@
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
 //! | [`process`] | the forward process: one jump, a Markov chain, an SDE |
 //! | [`prediction`] | what a network predicts, how one prediction turns into another, and how much an error counts |
-//! | [`Denoiser`] | the one trait that samplers see; [`Gaussian`], [`GaussianMixture`], [`Ideal`]: known without training |
+//! | [`Denoiser`] | the one trait that samplers see; [`Gaussian`], [`GaussianMixture`], [`Ideal`]: known without training; [`Denoising`]: what one says, level by level |
 //! | [`net`] | layers and networks |
 //! | [`data`] | data sets and batches |
 //! | [`Diffusion`] | network + schedule + prediction: a denoiser that learns |
@@ -58,7 +58,7 @@ pub mod show;
 pub mod train;
 
 pub use data::Dataset;
-pub use denoiser::{Denoiser, Gaussian, GaussianMixture, Ideal};
+pub use denoiser::{Denoiser, Denoising, Gaussian, GaussianMixture, Ideal};
 pub use diffusion::Diffusion;
 pub use error::{Error, Result};
 pub use net::{Mlp, Network, UNet};

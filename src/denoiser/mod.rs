@@ -1,6 +1,7 @@
 //! What samplers see of a model, and the denoisers that are known without training.
 
 mod components;
+mod denoising;
 mod figure;
 mod gaussian;
 mod ideal;
@@ -8,6 +9,7 @@ mod jacobian;
 mod langevin;
 mod mixture;
 
+pub use denoising::Denoising;
 pub use gaussian::Gaussian;
 pub use ideal::Ideal;
 pub(crate) use jacobian::Jacobian;

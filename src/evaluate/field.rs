@@ -2,6 +2,7 @@
 
 use crate::denoiser::{Denoiser, check_time};
 use crate::random::{Stream, generator, normal};
+use crate::show::interrupted;
 use crate::{Error, Result, Sampler};
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
@@ -61,8 +62,18 @@ impl ScoreField {
     pub fn of(denoiser: &(impl Denoiser + Clone + 'static), t: f64) -> Result<Self> {
         check(denoiser, t)?;
         let steps = SAMPLER_STEPS.min(denoiser.schedule().levels());
-        let samples = Sampler::ddim(steps).count(SAMPLES).frames(0).sample(denoiser)?;
-        Self::with(Rc::new(denoiser.clone()), t)?.at(&samples.images())
+        let field = Self::with(Rc::new(denoiser.clone()), t)?;
+        let mut points = None;
+        // Step by step: `sample` would draw its own live figure above this one.
+        for step in Sampler::ddim(steps).count(SAMPLES).iter(denoiser)? {
+            let step = step?;
+            if interrupted() {
+                points = Some(step.x0);
+                break;
+            }
+            points = Some(step.next);
+        }
+        points.map_or(Ok(field.clone()), |points| field.at(&points))
     }
 
     fn with(denoiser: Rc<dyn Denoiser>, t: f64) -> Result<Self> {

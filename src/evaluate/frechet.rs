@@ -55,7 +55,7 @@ pub fn frechet_distance(a: &Tensor, b: &Tensor) -> Result<Frechet> {
 }
 
 /// N x D, float64.
-fn features(name: &str, x: &Tensor) -> Result<Tensor> {
+pub(super) fn features(name: &str, x: &Tensor) -> Result<Tensor> {
     let size = x.size();
     if size.len() < 2 || size[0] < 2 || size.contains(&0) {
         let rule = "features are N x D, of at least 2 samples";

@@ -11,6 +11,8 @@ use tch::{Device, Kind, Tensor};
 const SHOWN: i64 = 20;
 /// Images of the other set that are numbers at once: it may be larger than memory.
 const AT_ONCE: usize = 1_024;
+/// As many stand side by side.
+const COLUMNS: i64 = 10;
 
 /// Images, each with its nearest neighbour in a data set by Euclidean distance over all pixels (in [-1, 1]).
 ///
@@ -202,17 +204,19 @@ impl Show for Nearest {
             return self.points()?.bundle();
         }
         let count = self.images.size()[0];
-        let shown = count.min(SHOWN);
-        let columns = shown.min(10);
+        // Of 20 or fewer all are shown, but for one where their number is odd: a row that is not full would draw the next
+        // one's neighbours beside its images.
+        let rows_of_pairs = if count > COLUMNS { 2 } else { 1 };
+        let columns = count.min(SHOWN) / rows_of_pairs;
+        let shown = columns * rows_of_pairs;
         let (labels, near) = (Vec::<i64>::try_from(&self.labels)?, Vec::<i64>::try_from(&self.neighbour_labels)?);
         let (mut images, mut captions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for start in (0..shown).step_by(columns as usize) {
-            let width = columns.min(shown - start);
-            images.push(self.images.f_narrow(0, start, width)?);
-            images.push(self.neighbours.f_narrow(0, start, width)?);
-            captions.extend((start..start + width).map(|i| caption(labels[i as usize])));
+            images.push(self.images.f_narrow(0, start, columns)?);
+            images.push(self.neighbours.f_narrow(0, start, columns)?);
+            captions.extend((start..start + columns).map(|i| caption(labels[i as usize])));
             captions.extend(
-                (start..start + width)
+                (start..start + columns)
                     .map(|i| format!("{} at {:.2}", caption(near[i as usize]), self.distances[i as usize])),
             );
             rows.extend(["image".to_string(), "nearest".to_string()]);
@@ -243,6 +247,22 @@ mod tests {
         }
         assert!((near.median_distance() - (0.1 + 0.2f64.sqrt()) / 2.0).abs() < 1e-7);
         assert_eq!(near.accuracy().unwrap(), 0.75);
+    }
+
+    /// Thirteen images in two rows of six, each row with the row of its neighbours below it.
+    #[test]
+    fn every_image_stands_above_its_neighbour() {
+        let digits = Dataset::digits().unwrap();
+        let few = |count| Dataset::new("few", &digits.images().narrow(0, 0, count), None, &[]).unwrap();
+        for (count, rows) in [(1, 2), (10, 2), (12, 4), (13, 4), (20, 4), (30, 4)] {
+            let text = few(count).nearest(&digits).unwrap().bundle().unwrap().plain_text().to_string();
+            let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("nearest: ")).collect();
+            assert_eq!(2 * lines.len(), rows, "{text}");
+            let shown = text.matches(" at 0.00").count() as i64;
+            assert_eq!(shown, count.min(20) / 2 * 2 + i64::from(count == 1), "{text}");
+            assert!(lines.iter().all(|line| line.matches(" at 0.00").count() == lines[0].matches(" at 0.00").count()));
+            assert!(text.contains(&format!("; {shown} shown")), "{text}");
+        }
     }
 
     #[test]

@@ -93,6 +93,12 @@ impl Interrupts {
         lock(&self.cell).at_hand
     }
 
+    /// Whether nothing runs and nothing waits to.
+    pub fn idle(&self) -> bool {
+        let cell = lock(&self.cell);
+        !cell.at_hand && cell.waiting == 0
+    }
+
     pub fn asked(&self) -> bool {
         lock(&self.cell).asked.is_some()
     }

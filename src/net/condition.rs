@@ -3,9 +3,10 @@
 use super::layers::{Embedding, Linear};
 use super::parameters_builder::ParametersBuilder;
 use super::summary::Summary;
-use super::time::{TimeEmbedding, fourier, frequencies, sinusoidal};
+use super::time::{TimeEmbedding, fourier, frequencies, sinusoidal, sinusoidal_frequencies};
 use crate::Result;
 use crate::schedule::Levels;
+use std::f64::consts::TAU;
 use tch::{Device, Kind, Tensor};
 
 /// What the two linear layers see of the time.
@@ -18,11 +19,19 @@ pub(super) enum Waves {
 }
 
 impl Waves {
-    /// So many sines and cosines together, an even number.
+    /// Those of an embedding with `width` of them, an even number; Fourier's with frequencies from `seed`.
     pub(super) fn new(embedding: TimeEmbedding, width: i64, seed: u64) -> Self {
         match embedding {
             TimeEmbedding::Sinusoidal => Self::Sinusoidal(width),
             TimeEmbedding::Fourier { scale } => Self::Fourier(frequencies(seed, width / 2, scale)),
+        }
+    }
+
+    /// How often each sine goes round between t = 0 and t = 1.
+    pub(super) fn cycles(&self) -> Vec<f64> {
+        match self {
+            Self::Sinusoidal(width) => sinusoidal_frequencies(*width).into_iter().map(|w| 1_000.0 * w / TAU).collect(),
+            Self::Fourier(frequencies) => frequencies.clone(),
         }
     }
 
@@ -33,13 +42,13 @@ impl Waves {
         }
     }
 
-    fn of(&self, levels: &Levels, device: Device) -> Result<Tensor> {
-        let times = levels.times();
+    /// Times N, result N x width, float32.
+    pub(super) fn of(&self, times: &[f64], device: Device) -> Result<Tensor> {
         match self {
             Self::Sinusoidal(width) => {
-                sinusoidal(&times.into_iter().map(|t| 1_000.0 * t).collect::<Vec<_>>(), *width, device)
+                sinusoidal(&times.iter().map(|t| 1_000.0 * t).collect::<Vec<_>>(), *width, device)
             }
-            Self::Fourier(frequencies) => fourier(&times, frequencies, device),
+            Self::Fourier(frequencies) => fourier(times, frequencies, device),
         }
     }
 }
@@ -48,7 +57,7 @@ impl Waves {
 /// code; Ho & Salimans 2022).
 #[derive(Debug)]
 pub(super) struct Condition {
-    waves: Waves,
+    pub(super) waves: Waves,
     time: (Linear, Linear),
     classes: Option<(Embedding, i64)>,
 }
@@ -79,7 +88,7 @@ impl Condition {
 
     /// N x width, for N levels and labels that were checked.
     pub(super) fn forward(&self, levels: &Levels, labels: Option<&Tensor>, device: Device) -> Result<Tensor> {
-        let time = self.waves.of(levels, device)?;
+        let time = self.waves.of(&levels.times(), device)?;
         let mut vector = self.time.1.forward(&self.time.0.forward(&time)?.f_silu()?)?;
         if let Some((classes, count)) = &self.classes {
             let null = Tensor::f_full([levels.len() as i64], *count, (Kind::Int64, device))?;

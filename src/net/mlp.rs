@@ -162,6 +162,10 @@ impl Mlp {
         })
     }
 
+    pub(super) fn waves(&self) -> &Waves {
+        &self.inner.layers.condition.waves
+    }
+
     pub(super) fn from_valid(config: MlpBuilder) -> Result<Self> {
         let mut init = Parameters::builder(config.seed);
         let mut summary = Summary::default();

@@ -18,6 +18,7 @@ mod parameters_builder;
 mod saved;
 mod summary;
 mod time;
+mod time_features;
 mod unet;
 mod unet_blocks;
 mod unet_builder;
@@ -32,6 +33,7 @@ pub use parameters::Parameters;
 pub use parameters_builder::ParametersBuilder;
 pub(crate) use saved::{build, describe};
 pub use time::TimeEmbedding;
+pub use time_features::TimeFeatures;
 pub use unet::UNet;
 pub use unet_builder::UNetBuilder;
 

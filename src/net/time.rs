@@ -61,11 +61,16 @@ fn waves(angles: &Tensor, device: Device) -> Result<Tensor> {
 /// The sinusoidal embedding of Vaswani et al. 2017, section 3.5: [sin(t w_i), cos(t w_i)], w_i = 10000^(-2i/width), in
 /// halves. Times N, result N x width (even), float32.
 pub(crate) fn sinusoidal(times: &[f64], width: i64, device: Device) -> Result<Tensor> {
-    let half = width / 2;
-    let frequency = |i: i64| (-(i as f64) / half as f64 * 10_000f64.ln()).exp();
+    let frequencies = sinusoidal_frequencies(width);
     // In float64 up to the sine: at t = 1000 a float32 product has lost the last digits.
-    let angles: Vec<f64> = times.iter().flat_map(|t| (0..half).map(move |i| t * frequency(i))).collect();
-    waves(&Tensor::f_from_slice(&angles)?.f_view([-1, half])?, device)
+    let angles: Vec<f64> = times.iter().flat_map(|t| frequencies.iter().map(move |w| t * w)).collect();
+    waves(&Tensor::f_from_slice(&angles)?.f_view([-1, width / 2])?, device)
+}
+
+/// w_i = 10000^(-2i/width) of the first half.
+pub(super) fn sinusoidal_frequencies(width: i64) -> Vec<f64> {
+    let half = width / 2;
+    (0..half).map(|i| (-(i as f64) / half as f64 * 10_000f64.ln()).exp()).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Network;
 use super::checks::check_input;
+use super::condition::Waves;
 use super::dropout::Dropout;
 use super::parameters::Parameters;
 use super::saved;
@@ -114,6 +115,10 @@ impl UNet {
             Some(fields) => Self::described(&fields),
             None => Err(saved::undescribed(path)),
         })
+    }
+
+    pub(super) fn waves(&self) -> &Waves {
+        &self.inner.layers.condition.waves
     }
 
     pub(super) fn from_valid(config: UNetBuilder) -> Result<Self> {

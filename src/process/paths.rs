@@ -1,7 +1,7 @@
 //! Random paths of one number through time: what the forward process does to a pixel.
 
 use crate::random::{Stream, check_count, generator};
-use crate::show::{Bundle, Chart, Figure, Part, Show, grouped};
+use crate::show::{Bundle, Chart, Figure, Part, Show, digits, grouped};
 use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::PI;
@@ -88,7 +88,7 @@ impl Paths {
         let law = times(dt, STEPS).iter().map(|t| (3.0 * s * (-theta * t).exp(), spread(*t))).collect();
         let law = Law::Normal(law);
         let (kept, fresh) = ((-theta * dt).exp(), spread(dt));
-        let title = format!("Ornstein-Uhlenbeck process, theta = {theta}, sigma = {sigma}");
+        let title = format!("Ornstein-Uhlenbeck process, theta = {}, sigma = {}", digits(theta), digits(sigma));
         let draw = move |seed| Ok(chains(count, seed, 3.0 * s, |x, z| kept * x + fresh * z));
         Ok(Self::new(title, dt, law, draw(0)?, draw))
     }

@@ -59,7 +59,8 @@ impl Sampler {
     /// line would cut through its empty inside (Shoemake 1985; Song et al. 2021, "Denoising Diffusion Implicit Models",
     /// section 5.3).
     ///
-    /// Take a sampler without fresh noise: what lies between is then a way from one sample to the other.
+    /// Take a sampler without fresh noise: what lies between is then a way from one sample to the other. Its noises come from
+    /// [`Samples::noise`], or, of given images, from [`encode`](Self::encode).
     ///
     /// # Errors
     /// Fewer than 2 samples, noises of different shapes or of length 0; else as [`iter`](Self::iter).
@@ -110,7 +111,9 @@ impl Sampler {
             };
             noises.push(super::rule::mix(p, from, q, to)?);
         }
-        self.clone().start_from(&Tensor::f_cat(&noises, 0)?).sample(model)
+        let mut samples = self.clone().start_from(&Tensor::f_cat(&noises, 0)?).sample(model)?;
+        samples.between = true;
+        Ok(samples)
     }
 }
 

@@ -3,13 +3,15 @@
 use super::points;
 use super::samples::Frame;
 use super::steps::SampleStep;
-use crate::Result;
 use crate::labels::caption;
-use crate::show::{Bundle, Cloud, Figure, Grid, Part, Show, grouped};
+use crate::show::{Animation, Bundle, Cloud, Figure, Grid, Part, Show, grouped};
+use crate::{Error, Result};
 use tch::Tensor;
 
 /// How many samples a trajectory shows.
 pub(super) const FOLLOWED: i64 = 3;
+/// How many images an animation shows.
+pub(super) const MOVING: i64 = 16;
 /// How many moments of each: more would not fit a notebook's column.
 const MOMENTS: usize = 10;
 
@@ -70,14 +72,17 @@ pub struct Trajectory {
 
 impl Trajectory {
     /// At least two frames.
-    pub(super) fn new(frames: &[Frame], labels: &Tensor) -> Result<Self> {
+    pub(super) fn new(frames: &[Frame], labels: &Tensor, from: &str) -> Result<Self> {
         // Evenly spread, the first and the last among them.
         let are_points = frames[0].x.dim() == 2;
         let (moments, last) = (frames.len().min(if are_points { points::MOMENTS } else { MOMENTS }), frames.len() - 1);
         let frames: Vec<&Frame> = (0..moments).map(|k| &frames[k * last / (moments - 1)]).collect();
         let times = frames.iter().map(|frame| frame.t).collect();
-        let picture =
-            if are_points { points::trajectory(&frames, labels)?.into() } else { rows(&frames, labels)?.into() };
+        let picture = if are_points {
+            points::trajectory(&frames, labels, from)?.into()
+        } else {
+            rows(&frames, labels, from)?.into()
+        };
         Ok(Self { picture, times })
     }
 
@@ -97,8 +102,26 @@ impl Trajectory {
     }
 }
 
+/// All frames one after another, x_t beside predicted x_0.
+pub(super) fn animation(frames: &[Frame], labels: &Tensor, from: &str) -> Result<Animation> {
+    if frames[0].x.dim() == 2 {
+        let title = way(from, "data") + points::scaled(frames.iter());
+        return Ok(Animation::new(points::moments(frames, labels)?).title(title));
+    }
+    let figure = |frame: &Frame| -> Result<Figure> {
+        let part = |images: &Tensor, title: String| Ok::<_, Error>(Grid::new(images)?.columns(4).title(title));
+        let x = part(&frame.x, format!("x\u{209c} at t = {:.2}", frame.t))?;
+        Ok(Figure::row([x, part(&frame.x0, "predicted x\u{2080}".into())?]))
+    };
+    Ok(Animation::new(frames.iter().map(figure).collect::<Result<Vec<_>>>()?).title(way(from, "image")))
+}
+
+fn way(from: &str, to: &str) -> String {
+    format!("From {from} to {to}: x\u{209c} and what the model takes it for")
+}
+
 /// For each of the first samples a row of x_t and one of predicted x_0.
-fn rows(frames: &[&Frame], labels: &Tensor) -> Result<Grid> {
+fn rows(frames: &[&Frame], labels: &Tensor, from: &str) -> Result<Grid> {
     let followed = frames[0].x.size()[0].min(FOLLOWED);
     let labels = Vec::<i64>::try_from(labels)?;
     let (mut images, mut rows) = (Vec::new(), Vec::new());
@@ -115,7 +138,7 @@ fn rows(frames: &[&Frame], labels: &Tensor) -> Result<Grid> {
     }
     let mut captions = vec![String::new(); frames.len() * (rows.len() - 1)];
     captions.extend(frames.iter().map(|frame| format!("t = {:.2}", frame.t)));
-    let title = "From noise to image: x\u{209c} and what the model takes it for";
+    let title = way(from, "image");
     let grid = Grid::new(&Tensor::f_stack(&images, 0)?)?.columns(frames.len());
     Ok(grid.row_labels(rows).captions(captions).title(title))
 }

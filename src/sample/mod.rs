@@ -36,7 +36,7 @@
 //! | `annealed_langevin` | 100 | 1.053 |
 //!
 //! What a denoiser says can be changed before a sampler sees it, by a denoiser around it: [`ClassifierFree`] and
-//! [`ClassifierGuided`] push it towards a label, [`Inpaint`] holds known elements.
+//! [`ClassifierGuided`] push it towards a label, [`Restore`] holds what a [`Measurement`] knows.
 //!
 //! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
 //! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
@@ -44,9 +44,13 @@
 mod ancestral;
 mod annealed_langevin;
 mod classifier_guided;
+mod comparison;
+mod convergence;
 mod ddim;
 mod ddpm;
 mod ddpm_beta;
+mod differences;
+mod distances;
 pub(crate) mod dormand_prince;
 mod dpm_solver_3;
 mod dpmpp_2m;
@@ -58,22 +62,32 @@ mod figure;
 mod fixtures;
 mod guidance;
 mod heun;
-mod inpaint;
+mod measurement;
 mod points;
 mod predictor_corrector;
 pub(crate) mod probability_flow;
+mod reconstruction;
+mod restoration;
+mod restore;
 mod reverse_sde;
 mod rule;
 mod sampler;
 mod samples;
 mod start;
 mod steps;
+mod sweeps;
+mod triptych;
 mod unipc;
 
 pub use classifier_guided::ClassifierGuided;
+pub use comparison::SamplerComparison;
+pub use distances::Distances;
 pub use figure::Trajectory;
 pub use guidance::ClassifierFree;
-pub use inpaint::Inpaint;
+pub use measurement::Measurement;
+pub use reconstruction::Reconstruction;
+pub use restoration::Restoration;
+pub use restore::{Inpaint, Restore};
 pub use sampler::Sampler;
 pub use samples::Samples;
 pub use steps::{SampleStep, SampleSteps};

@@ -4,7 +4,7 @@ use super::figure::{drawn_x, x0_title};
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
-use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, grouped, sheet};
+use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, grouped, sheet, sheets};
 use tch::Tensor;
 
 /// How many moments of the way are shown side by side.
@@ -23,7 +23,7 @@ pub(super) fn step(step: &SampleStep) -> Result<Figure> {
 }
 
 /// x_t above predicted x_0.
-pub(super) fn trajectory(frames: &[&Frame], labels: &Tensor) -> Result<Figure> {
+pub(super) fn trajectory(frames: &[&Frame], labels: &Tensor, from: &str) -> Result<Figure> {
     let labels = labels.f_narrow(0, 0, frames[0].x.size()[0])?;
     let cloud = |points: &Tensor| Cloud::new(points, Some(&labels), &[]);
     let mut clouds = frames.iter().map(|frame| cloud(&frame.x)).collect::<Result<Vec<_>>>()?;
@@ -32,18 +32,28 @@ pub(super) fn trajectory(frames: &[&Frame], labels: &Tensor) -> Result<Figure> {
     }
     let mut captions: Vec<String> = frames.iter().map(|frame| format!("x\u{209c}, t = {:.2}", frame.t)).collect();
     captions.extend(vec!["predicted x\u{2080}".to_string(); frames.len()]);
-    let title = "From noise to data: x\u{209c} and what the model takes it for";
-    let title = title.to_string() + scaled(frames.iter().copied());
+    let title = format!("From {from} to data: x\u{209c} and what the model takes it for");
+    let title = title + scaled(frames.iter().copied());
     Ok(sheet(&clouds, &captions, frames.len(), &title))
 }
 
+/// x_t beside predicted x_0, one figure a frame, all over one region.
+pub(super) fn moments(frames: &[Frame], labels: &Tensor) -> Result<Vec<Figure>> {
+    let labels = labels.f_narrow(0, 0, frames[0].x.size()[0])?;
+    let cloud = |points: &Tensor| Cloud::new(points, Some(&labels), &[]);
+    let rows = frames.iter().map(|frame| Ok(vec![cloud(&frame.x)?, cloud(&frame.x0)?])).collect::<Result<Vec<_>>>()?;
+    let captions =
+        frames.iter().map(|frame| vec![format!("x\u{209c} at t = {:.2}", frame.t), "predicted x\u{2080}".into()]);
+    Ok(sheets(&rows, &captions.collect::<Vec<_>>()))
+}
+
 /// That x_t is drawn at the scale of its noise, where that is so.
-fn scaled<'a>(mut frames: impl Iterator<Item = &'a Frame>) -> &'static str {
+pub(super) fn scaled<'a>(mut frames: impl Iterator<Item = &'a Frame>) -> &'static str {
     if frames.any(|frame| frame.sigma > 1.0) { "; x\u{209c} over sigma where that is above 1" } else { "" }
 }
 
 /// The ways of the first samples: through the plane, or against time where a sample is one number.
-pub(super) fn paths(frames: &[Frame], samples: &Tensor) -> Result<Figure> {
+pub(super) fn paths(frames: &[Frame], samples: &Tensor, from: &str) -> Result<Figure> {
     let moments = frames.iter().map(|frame| coordinates(&frame.x)).collect::<Result<Vec<_>>>()?;
     let (count, dimension) = (samples.size()[0] as usize, moments[0].len());
     let drawn = count.min(FOLLOWED);
@@ -53,11 +63,11 @@ pub(super) fn paths(frames: &[Frame], samples: &Tensor) -> Result<Figure> {
     } else {
         format!("{count} samples")
     };
-    let title = format!("From noise to data: the ways of {of}{}", scaled(frames.iter()));
+    let title = format!("From {from} to data: the ways of {of}{}", scaled(frames.iter()));
     let part: Part = if dimension == 1 {
         let times: Vec<f64> = frames.iter().map(|frame| frame.t).collect();
         let ways: Vec<Vec<f64>> = (0..drawn).map(|sample| way(sample, 0)).collect();
-        Chart::new("").x_label("time t: 0 is data, 1 is noise").y_label("x").lines("", &times, &ways).into()
+        Chart::new("").x_label(format!("time t: 0 is data, 1 is {from}")).y_label("x").lines("", &times, &ways).into()
     } else {
         let last = coordinates(samples)?;
         let plane = Plane::new("").x_label("x\u{2081}").y_label("x\u{2082}").points("samples", &last[0], &last[1]);

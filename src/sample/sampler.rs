@@ -43,6 +43,8 @@ pub(super) enum Steps {
     Count(usize),
     /// Moments of a way whose own steps nobody chose.
     Moments(usize),
+    /// As many as the reader asks of a sampler that has no such number: refused in the end.
+    Misplaced(usize),
 }
 
 impl Sampler {
@@ -223,7 +225,9 @@ impl Show for Vec<Sampler> {
         let table = Table::new(["made by", "sampler", "how"]).title(format!("{} samplers", self.len()));
         let made = |sampler: &Sampler| match sampler.steps {
             Steps::Count(steps) => format!("Sampler::{}({steps})", sampler.method.constructor()),
-            Steps::EveryLevel | Steps::Moments(_) => format!("Sampler::{}()", sampler.method.constructor()),
+            Steps::EveryLevel | Steps::Moments(_) | Steps::Misplaced(_) => {
+                format!("Sampler::{}()", sampler.method.constructor())
+            }
         };
         let row = |table: Table, one: &Sampler| table.row([&made(one), &one.to_string(), one.method.about()]);
         self.iter().fold(table, row).bundle()
@@ -236,7 +240,7 @@ impl std::fmt::Debug for Sampler {
             Steps::EveryLevel => write!(f, "{}, a step for each level", self.method.name())?,
             Steps::Moments(_) => write!(f, "{}, adaptive steps", self.method.name())?,
             Steps::Count(1) => write!(f, "{}, 1 step", self.method.name())?,
-            Steps::Count(steps) => write!(f, "{}, {steps} steps", self.method.name())?,
+            Steps::Count(steps) | Steps::Misplaced(steps) => write!(f, "{}, {steps} steps", self.method.name())?,
         }
         let knobs = &self.knobs;
         let set = [("eta", knobs.eta), ("snr", knobs.snr), ("tolerance", knobs.tolerance)];

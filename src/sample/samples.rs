@@ -1,15 +1,17 @@
 //! What a sampler drew.
 
-use super::figure::{FOLLOWED, Trajectory, drawn_x, samples_picture, step_figure};
+use super::figure::{FOLLOWED, MOVING, Trajectory, animation, drawn_x, samples_picture, step_figure};
 use super::points;
 use super::steps::SampleSteps;
-use crate::show::{Bundle, Figure, Live, Part, Show, grouped, interrupted};
+use crate::show::{Animation, Bundle, Figure, Live, Part, Show, grouped, interrupted};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
 /// Sampling that ends sooner draws no live picture: the samples themselves are there at once.
 const LIVE_AFTER: Duration = Duration::from_secs(2);
+/// As many numbers of images are kept of a moment, about.
+const KEPT_NUMBERS: i64 = 200_000;
 
 /// Samples, with what led to them. As the value of a cell they draw a grid.
 ///
@@ -28,8 +30,12 @@ pub struct Samples {
     labels: Tensor,
     seed: u64,
     frames: Vec<Frame>,
+    /// Where they came from, in words.
+    from: &'static str,
     done: usize,
     total: usize,
+    /// Whether they lead from one noise to another.
+    pub(super) between: bool,
 }
 
 /// A moment of the way back.
@@ -45,13 +51,19 @@ pub(super) struct Frame {
 impl Frame {
     /// A thousand frames of all samples would fill the memory: only as many are kept as figures draw.
     fn new(t: f64, sigma: f64, x: &Tensor, x0: &Tensor) -> Result<Self> {
-        let drawn = x.size()[0].min(if x.dim() == 2 { points::DRAWN } else { FOLLOWED });
+        let drawn = x.size()[0].min(if x.dim() == 2 { points::DRAWN } else { kept_images(x) });
         // A copy of its own: a view would keep the whole.
         let part = |x: &Tensor| -> Result<Tensor> {
             Ok(x.f_narrow(0, 0, drawn)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_detach_copy()?)
         };
         Ok(Self { t, sigma, x: part(x)?, x0: part(x0)? })
     }
+}
+
+/// Of large images fewer are kept.
+fn kept_images(x: &Tensor) -> i64 {
+    let numbers: i64 = x.size()[1..].iter().product();
+    (KEPT_NUMBERS / numbers.max(1)).clamp(FOLLOWED, MOVING)
 }
 
 impl Samples {
@@ -61,6 +73,10 @@ impl Samples {
         let kept =
             |index: usize| index == 0 && frames > 0 || index * frames / total > (index.max(1) - 1) * frames / total;
         let (began, mut live) = (Instant::now(), Live::new());
+        let from = match steps.denoiser.starts(1, seed) {
+            Ok(Some(_)) => "the source",
+            _ => "noise",
+        };
         let noise = steps.x.f_to_device(Device::Cpu)?;
         let (mut last, mut kept_frames, mut drawn) = (None, Vec::new(), false);
         // One step is taken in any case: a cell that was interrupted while it trained keeps all that it binds.
@@ -70,8 +86,11 @@ impl Samples {
                 kept_frames.push(Frame::new(step.t, step.sigma, &drawn_x(&step)?, &step.x0)?);
             }
             // A picture that cannot be drawn costs nothing but itself.
-            if began.elapsed() > LIVE_AFTER && live.due() {
-                drawn = step_figure(&step).and_then(|figure| live.update(&figure)).is_ok();
+            let took = began.elapsed();
+            if took > LIVE_AFTER {
+                let left = took.mul_f64((total - step.index - 1) as f64 / (step.index + 1) as f64).as_secs_f64();
+                let figure = || Ok(step_figure(&step)?.note(format!("about {left:.0} s left")));
+                drawn |= live.update_with(figure).unwrap_or(false);
             }
             let stopped = interrupted();
             let cut = step.cut;
@@ -82,7 +101,8 @@ impl Samples {
         }
         let last = last.ok_or_else(|| Error::argument("steps", 0, "no step was left to take"))?;
         if drawn {
-            let _ = step_figure(&last).and_then(|figure| live.finish(&figure));
+            let took = format!("{:.0} s", began.elapsed().as_secs_f64());
+            let _ = step_figure(&last).and_then(|figure| live.finish(&figure.note(took)));
         }
         let done = last.index + usize::from(!last.cut);
         let images = if done == total { &last.next } else { &last.x0 };
@@ -94,7 +114,7 @@ impl Samples {
             kept_frames.push(Frame::new(0.0, 0.0, &last.next, &last.next)?);
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-        Ok(Self { images, noise, labels, seed, frames: kept_frames, done, total })
+        Ok(Self { images, noise, labels, seed, frames: kept_frames, from, done, total, between: false })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
@@ -208,10 +228,28 @@ impl Samples {
     /// ```
     pub fn trajectory(&self) -> Result<Trajectory> {
         self.check_frames()?;
-        Trajectory::new(&self.frames, &self.labels)
+        Trajectory::new(&self.frames, &self.labels, self.from)
     }
 
-    /// The ways of samples that are points, from noise to data, as lines through the frames that were kept: in the plane, or
+    /// The way that the first samples came (up to 16 images, 600 points), moving: x_t beside predicted x_0 at each of the frames
+    /// that were kept. [`Sampler::frames`](super::Sampler::frames) keeps more of them.
+    ///
+    /// # Errors
+    /// As [`trajectory`](Self::trajectory).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let model = Gaussian::isotropic(0.5, 0.2, [2], &Schedule::cosine(100)?)?;
+    /// let animation = Sampler::ddim(20).count(100).frames(20).sample(&model)?.animation()?;
+    /// animation.bundle()?.save(std::env::temp_dir().join("noisebook-way.svg"))?; // it moves in a browser
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn animation(&self) -> Result<Animation> {
+        self.check_frames()?;
+        animation(&self.frames, &self.labels, self.from)
+    }
+
+    /// The ways of samples that are points, from noise (or a source) to data, as lines through the frames that were kept: in the plane, or
     /// against time where a point is one number. A ring is where a way starts.
     ///
     /// # Errors
@@ -230,7 +268,7 @@ impl Samples {
             return Err(Error::argument("samples", format!("{:?}", self.images.size()), rule));
         }
         self.check_frames()?;
-        points::paths(&self.frames, &self.images)
+        points::paths(&self.frames, &self.images, self.from)
     }
 
     fn check_frames(&self) -> Result<()> {
@@ -249,7 +287,12 @@ impl Show for Samples {
         } else {
             String::new()
         };
-        let title = format!("{} samples, seed {}{early}", grouped(self.len()), self.seed);
+        let count = grouped(self.len());
+        let title = if self.between {
+            format!("{count} samples from noises between two, along a great circle{early}")
+        } else {
+            format!("{count} samples, seed {}{early}", self.seed)
+        };
         match samples_picture(&self.images, &self.labels, title)? {
             Part::Grid(grid) => grid.bundle(),
             part => Figure::column([part]).bundle(),
@@ -262,7 +305,7 @@ mod tests {
     use super::super::Sampler;
     use super::Show;
     use crate::denoiser::Gaussian;
-    use crate::{Diffusion, Prediction, Schedule, UNet};
+    use crate::{Dataset, Diffusion, Mlp, Prediction, Schedule, UNet};
 
     fn model(channels: i64) -> Diffusion {
         let unet = UNet::builder().channels(channels).image_size(4).base_channels(8).channel_mults([1]).blocks(1);
@@ -305,6 +348,31 @@ mod tests {
         assert!(line.contains("60 lines of 17 points"), "{line}");
         let step = Sampler::ddim(2).iter(&there(2)).unwrap().next().unwrap().unwrap();
         assert!(said(&step).contains("\nx\u{209c} at t = 1.000, sigma = 1.000\n"), "{}", said(&step));
+    }
+
+    #[test]
+    fn an_animation_moves_through_all_frames_that_were_kept() {
+        let said = |samples: &super::Samples| samples.animation().unwrap().bundle().unwrap().plain_text().to_string();
+        let points = said(&Sampler::ddim(20).count(70).clip(false).sample(&there(2)).unwrap());
+        let head = "From noise to data: x\u{209c} and what the model takes it for\nAnimation of 17 figures in 4.9 s, the last:\n";
+        assert!(points.starts_with(head), "{points}");
+        let images = said(&Sampler::ddim(3).count(20).sample(&model(1)).unwrap());
+        assert!(
+            images.contains("Animation of 4 figures in 2.3 s, the last:\nx\u{209c} at t = 0.00\n16 images"),
+            "{images}"
+        );
+    }
+
+    /// What a bridge starts from is data.
+    #[test]
+    fn the_ways_of_a_bridge_start_from_its_source() {
+        let moons = Dataset::moons(64, 0.05).unwrap();
+        let mlp = Mlp::builder().dims(2).hidden(8).layers(1).build().unwrap();
+        let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&moons);
+        let samples = Sampler::euler(4).count(5).sample(&bridge).unwrap();
+        let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
+        assert!(said(&samples.paths().unwrap()).starts_with("From the source to data: the ways of 5 samples\n"));
+        assert!(said(&samples.trajectory().unwrap()).starts_with("From the source to data: x\u{209c} and what"));
     }
 
     #[test]

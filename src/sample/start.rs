@@ -1,5 +1,6 @@
 //! How a run of a sampler is checked against its model, and begins.
 
+use super::convergence::misplaced;
 use super::guidance::ClassifierFree;
 use super::rule::Noise;
 use super::sampler::{Sampler, Steps};
@@ -116,7 +117,7 @@ impl Sampler {
             return Err(Error::argument(name, format!("{size:?}"), rule));
         }
         if self.count.is_some_and(|count| count as i64 != batch.size()[0]) {
-            let rule = format!("the {name} holds {} samples: leave count out", batch.size()[0]);
+            let rule = format!("leave it out: {} samples are given", batch.size()[0]);
             return Err(Error::argument("count", self.count.unwrap_or_default(), rule));
         }
         let batch = batch.f_detach()?.f_to_device(model.device())?.f_to_kind(Kind::Double)?;
@@ -136,6 +137,7 @@ impl Sampler {
                 Err(Error::argument("spacing", spacing, rule))
             }
             (Steps::Count(steps), spacing) => spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, steps),
+            (Steps::Misplaced(steps), _) => Err(misplaced(self, steps)),
             (Steps::Moments(moments), spacing) => {
                 spacing.unwrap_or_else(|| self.method.spacing()).times(schedule, moments.min(schedule.levels()))
             }
@@ -389,7 +391,7 @@ mod tests {
         );
         assert_eq!(
             said(Sampler::ddim(5).start_from(&noise(&[2, 1, 16, 16])).count(3)),
-            "count = 3: the noise to start from holds 2 samples: leave count out"
+            "count = 3: leave it out: 2 samples are given"
         );
         assert_eq!(said(Sampler::ddim(0)), "steps = 0: this schedule has 10 levels: take 1 to 10 steps");
         assert_eq!(said(Sampler::ddim(11)), "steps = 11: this schedule has 10 levels: take 1 to 10 steps");

@@ -1,12 +1,12 @@
 //! What a schedule looks like.
 
 use super::Schedule;
-use crate::show::{Bundle, Chart, Figure, Show, grouped};
+use crate::show::{Bundle, Chart, Figure, Show, digits, grouped};
 use crate::{Error, Result};
 
 impl Schedule {
-    /// Lays schedules over one another: the image's share of the variance, alpha^2/(alpha^2 + sigma^2), and log-SNR against
-    /// time. In a variance-preserving schedule that share is abar.
+    /// Lays schedules over one another: the image's share of the variance, alpha^2/(alpha^2 + sigma^2), what each step takes
+    /// of it, ln SNR and sigma, against time. In a variance-preserving schedule that share is abar.
     ///
     /// # Errors
     /// Fewer than one schedule or more than six.
@@ -30,7 +30,19 @@ impl Schedule {
     }
 
     fn facts(&self) -> String {
-        format!("{} schedule, {} levels", self.name(), grouped(self.levels()))
+        let half = digits(self.half_way());
+        format!("{} schedule, {} levels: as much noise as image at t = {half}", self.name(), grouped(self.levels()))
+    }
+
+    /// Where ln SNR is 0, to two places.
+    fn half_way(&self) -> f64 {
+        (100.0 * self.time_at(0.0)).round() / 100.0
+    }
+
+    /// The fall of the image's share of the variance over each step, per unit of t.
+    fn share_lost(&self) -> (Vec<f64>, Vec<f64>) {
+        let step = 1.0 / self.levels() as f64;
+        self.curve(|t| (self.image_share((t - step).max(0.0)) - self.image_share(t)) / step)
     }
 }
 
@@ -38,7 +50,7 @@ impl Show for Schedule {
     fn bundle(&self) -> Result<Bundle> {
         // Noise that outgrows the image needs another axis; what is left of the image's variance is then all of it.
         let explodes = self.sigma(1.0) > 1.0;
-        let mut mix = Chart::new("How much image, how much noise").x_label("time t").y_label("factor").size(375, 250);
+        let mut mix = Chart::new("How much image, how much noise").x_label("time t").y_label("factor").size(375, 230);
         for (name, value) in [("alpha", Self::alpha as fn(&Self, f64) -> f64), ("sigma", Self::sigma)] {
             let (t, y) = self.curve(|t| value(self, t));
             mix = mix.line(name, &t, &y);
@@ -52,7 +64,16 @@ impl Show for Schedule {
         };
         let (t, log_snr) = self.curve(|t| self.log_snr(t));
         let snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR").line("ln SNR", &t, &log_snr);
-        Figure::row([mix, snr.size(375, 250)]).title(self.facts()).bundle()
+        let (t, lost) = self.share_lost();
+        let mut below = vec![lost_chart().line("loss of share", &t, &lost).size(375, 200)];
+        if let Ok(betas) = self.betas() {
+            let (t, _) = self.curve(|_| 0.0);
+            let beta =
+                Chart::new("Noise that each level adds").x_label("time t").y_label("beta").line("beta", &t, &betas);
+            below.push(beta.size(375, 200));
+        }
+        let rows = [Figure::row([mix, snr.size(375, 230)]), Figure::row(below)];
+        Figure::column(rows).title(self.facts()).bundle()
     }
 }
 
@@ -69,20 +90,48 @@ pub struct Comparison {
     schedules: Vec<Schedule>,
 }
 
+impl Comparison {
+    /// Draws how fast the image goes: the fall of its share of the variance, for a chain abar_(t - 1) - abar_t, over each step
+    /// from level to level, per unit of t (so times N), that schedules of several N can be laid over one another.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let chart = Schedule::compare(&[&Schedule::linear(100)?, &Schedule::cosine(100)?])?.lost();
+    /// assert!(chart.bundle()?.plain_text().starts_with("What each step takes of the image\n"));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn lost(&self) -> Chart {
+        self.schedules.iter().fold(lost_chart(), |chart, schedule| {
+            let (t, lost) = schedule.share_lost();
+            chart.line(schedule.name(), &t, &lost)
+        })
+    }
+}
+
+fn lost_chart() -> Chart {
+    Chart::new("What each step takes of the image").x_label("time t").y_label("share lost per unit of t")
+}
+
 impl Show for Comparison {
     fn bundle(&self) -> Result<Bundle> {
         let share = "image's share (abar)";
         let mut left = Chart::new("What is left of the image").x_label("time t").y_label(share).y_range(0.0, 1.0);
         let mut snr = Chart::new("Signal to noise").x_label("time t").y_label("ln SNR");
+        let mut noise = Chart::new("How much noise").x_label("time t").y_label("sigma").log_y();
         for schedule in &self.schedules {
+            let (t, sigmas) = schedule.curve(|t| schedule.sigma(t));
+            noise = noise.line(schedule.name(), &t, &sigmas);
             let (t, shares) = schedule.curve(|t| schedule.image_share(t));
             left = left.line(schedule.name(), &t, &shares);
             let (t, log_snr) = schedule.curve(|t| schedule.log_snr(t));
             snr = snr.line(schedule.name(), &t, &log_snr);
         }
         let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name()).collect();
-        let row = [left.size(375, 250), snr.size(375, 250)];
-        Figure::row(row).title(format!("Schedules: {}", names.join(", "))).bundle()
+        let halves: Vec<String> = self.schedules.iter().map(|schedule| digits(schedule.half_way())).collect();
+        let rows = [[left, self.lost()], [snr, noise]].map(|row| Figure::row(row.map(|chart| chart.size(375, 220))));
+        let title = format!("Schedules: {}; as much noise as image at t = {}", names.join(", "), halves.join(", "));
+        Figure::column(rows).title(title).bundle()
     }
 }
 
@@ -102,6 +151,40 @@ mod tests {
             let text = bundle.plain_text();
             assert!(text.contains(scale) && text.contains(line), "{text}");
         }
+    }
+
+    /// From betas 1/4 and 1/2 the share falls from 1 to 3/4 to 3/8: over half a unit of t each time.
+    #[test]
+    fn what_a_step_takes_is_a_difference_of_shares() {
+        let own = Schedule::from_betas([0.25, 0.5]).unwrap();
+        let text = Schedule::compare(&[&own]).unwrap().lost().bundle().unwrap().plain_text().to_string();
+        assert!(text.ends_with("2 points, from 0.5 to 0.75, lowest 0.5, highest 0.75"), "{text}");
+    }
+
+    /// abar = sin^2 is 1/2 half way (but for the offset 0.008); alpha = 1 - t and sigma = t are equal at 1/2; sigma = 1 of EDM's.
+    #[test]
+    fn titles_say_where_noise_and_image_are_equal() {
+        let title = |schedule: Result<Schedule>| {
+            let text = schedule.unwrap().bundle().unwrap().plain_text().to_string();
+            text.lines().next().unwrap().to_string()
+        };
+        // (1 - 0.002^(1/7))/(80^(1/7) - 0.002^(1/7)) = 0.403.
+        assert_eq!(title(Schedule::edm(1_000)), "edm schedule, 1,000 levels: as much noise as image at t = 0.4");
+        assert_eq!(title(Schedule::cosine(1_000)), "cosine schedule, 1,000 levels: as much noise as image at t = 0.5");
+        assert_eq!(title(Schedule::flow(1_000)), "flow schedule, 1,000 levels: as much noise as image at t = 0.5");
+    }
+
+    /// Of a chain, what each step takes is abar(i - 1) - abar(i), and all together all but abar(N).
+    #[test]
+    fn losses_add_up() {
+        let schedule = Schedule::linear(100).unwrap();
+        let (_, lost) = schedule.share_lost();
+        let bars = schedule.alpha_bars();
+        assert!((lost.iter().sum::<f64>() / 100.0 - (1.0 - bars[99])).abs() < 1e-12);
+        assert!((lost[40] / 100.0 - (bars[39] - bars[40])).abs() < 1e-12);
+        let said = |schedule: &Schedule| schedule.bundle().unwrap().plain_text().to_string();
+        assert!(said(&schedule).contains("\nbeta against time t\nbeta: 100 points"), "{}", said(&schedule));
+        assert!(!said(&Schedule::flow(100).unwrap()).contains("beta against"));
     }
 
     /// EDM keeps all of the image, and it is a share of 1/(1 + 80^2) of what there is.

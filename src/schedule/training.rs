@@ -126,11 +126,15 @@ impl TrainingLevels {
     /// ```
     pub fn histogram(self, schedule: &Schedule, seed: u64) -> Result<Figure> {
         let times = self.draw(schedule, DRAWS, seed)?.times();
+        let mut sorted = times.clone();
+        sorted.sort_by(f64::total_cmp);
+        let half = sorted[DRAWS / 2];
         let noises = times.iter().map(|&t| -0.5 * schedule.log_snr(t)).collect();
         let charts = [("time t", times), ("ln(sigma/alpha)", noises)].map(|(label, values): (_, Vec<f64>)| {
             Chart::new("").x_label(label).y_label("density").histogram("", &values, BINS).size(375, 230)
         });
-        Ok(Figure::row(charts).title(format!("Levels in training: {self}, {} schedule", schedule.name())))
+        let title = format!("Levels in training: {self}, {} schedule; half lie below t = {half:.2}", schedule.name());
+        Ok(Figure::row(charts).title(title))
     }
 
     pub(crate) fn check(self, schedule: &Schedule) -> Result<()> {

@@ -1,8 +1,10 @@
 //! One value in several MIME types.
 
+use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 /// What a value looks like, in every form that a front end may choose from. There is always a plain text.
 ///
@@ -17,6 +19,15 @@ pub struct Bundle {
     data: Map<String, Value>,
     metadata: Map<String, Value>,
 }
+
+/// The ends of files' names, and what they hold.
+const FORMS: [(&str, &str); 5] = [
+    ("svg", "image/svg+xml"),
+    ("png", "image/png"),
+    ("html", "text/html"),
+    ("json", "application/json"),
+    ("txt", "text/plain"),
+];
 
 impl Bundle {
     /// Begins with the plain text, a few useful lines for a terminal.
@@ -96,6 +107,35 @@ impl Bundle {
         self.data.get(mime)
     }
 
+    /// Writes it to a file, in the form that the end of its name asks for: `svg`, `png`, `html`, `json` or `txt`.
+    ///
+    /// # Errors
+    /// A form that this value does not have; a file that cannot be written.
+    ///
+    /// ```
+    /// use noisebook::show::{Chart, Show};
+    /// let path = std::env::temp_dir().join(format!("noisebook-curve-{}.svg", std::process::id()));
+    /// Chart::new("a line").line("", &[0.0, 1.0], &[0.0, 1.0]).bundle()?.save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let refuse = |rule: String| Error::argument("path", path.display(), rule);
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let mut has = FORMS.into_iter().filter(|(_, mime)| self.get(mime).is_some());
+        let Some((_, mime)) = has.clone().find(|(form, _)| *form == ending) else {
+            let forms = has.by_ref().map(|(form, _)| form).collect::<Vec<_>>().join(", ");
+            return Err(refuse(format!("this can be written as {forms}")));
+        };
+        let bytes = match self.get(mime) {
+            Some(Value::String(text)) if mime == "image/png" => STANDARD.decode(text).map_err(Error::display)?,
+            Some(Value::String(text)) => text.clone().into_bytes(),
+            other => other.map(Value::to_string).unwrap_or_default().into_bytes(),
+        };
+        std::fs::write(path, bytes).map_err(|error| refuse(format!("cannot be written: {error}")))
+    }
+
     pub(super) fn data(&self) -> &Map<String, Value> {
         &self.data
     }
@@ -107,5 +147,28 @@ impl Bundle {
     fn with(mut self, mime: &str, value: Value) -> Self {
         self.data.insert(mime.into(), value);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn files_hold_what_their_names_say() {
+        let folder = std::env::temp_dir().join(format!("noisebook-saved-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let bundle = Bundle::text("a dot").png(b"\x89PNG", 1, 1).svg("<svg/>");
+        for (name, bytes) in [("a.png", b"\x89PNG".as_slice()), ("a.SVG", b"<svg/>"), ("a.txt", b"a dot")] {
+            bundle.save(folder.join(name)).unwrap();
+            assert_eq!(std::fs::read(folder.join(name)).unwrap(), bytes);
+        }
+        let said = bundle.save("a.jpeg").unwrap_err().to_string();
+        assert_eq!(said, "path = a.jpeg: this can be written as svg, png, txt");
+        let nowhere = folder.join("none").join("a.svg");
+        let said = bundle.save(&nowhere).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("path = {}: cannot be written: ", nowhere.display())), "{said}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::axis::{Axis, Scale};
 use super::grid::evenly;
+use super::heat::Heat;
 use super::look::{Drawing, PAGE_WIDTH};
 use super::{Bundle, Show, plot};
 use crate::{Error, Result};
@@ -36,6 +37,9 @@ pub struct Chart {
     pub(super) y_range: Option<(f64, f64)>,
     pub(super) size: Option<(u32, u32)>,
     pub(super) series: Vec<Series>,
+    pub(super) heat: Option<Heat>,
+    /// Whether names stand beside the series.
+    pub(super) named: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl Chart {
             y_range: None,
             size: None,
             series: Vec::new(),
+            heat: None,
+            named: true,
         }
     }
 
@@ -185,6 +191,12 @@ impl Chart {
         self
     }
 
+    /// Leaves out the names beside the series: for a chart beside one that has them.
+    pub(crate) fn unnamed(mut self) -> Self {
+        self.named = false;
+        self
+    }
+
     pub(super) fn with(mut self, name: String, style: Style, xs: &[f64], ys: &[f64]) -> Self {
         self.series.push(Series { name, style, xs: xs.into(), ys: ys.into() });
         self
@@ -212,6 +224,7 @@ impl Chart {
             self.series
                 .iter()
                 .flat_map(Series::corners)
+                .chain(self.heat.iter().flat_map(Heat::corners))
                 .filter_map(|(x, y)| Some((self.x_scale.place(x)?, self.y_scale.place(y)?)))
         };
         let no_points = self.series.iter().all(|series| series.style != Style::Points);
@@ -222,7 +235,8 @@ impl Chart {
             Some((Some(low), Some(high))) => Axis::new(self.y_scale, low, high, up),
             _ => {
                 let ground = self.y_scale.place(0.0).filter(|_| has_bars);
-                let axis = Axis::around(self.y_scale, drawn().map(|place| place.1).chain(ground), 0.04, up);
+                let margin = if self.heat.is_some() { 0.0 } else { 0.04 };
+                let axis = Axis::around(self.y_scale, drawn().map(|place| place.1).chain(ground), margin, up);
                 // Bars stand on the axis.
                 let lowest = drawn().map(|place| place.1).fold(f64::INFINITY, f64::min);
                 if has_bars && lowest >= 0.0 && ground.is_some() {
@@ -249,6 +263,16 @@ impl Chart {
                     format!("ys of '{}'", series.name),
                     format!("{ys} numbers"),
                     format!("one for each of the {xs} xs"),
+                ));
+            }
+        }
+        if let Some(heat) = &self.heat {
+            heat.check()?;
+            if (self.x_scale, self.y_scale) != (Scale::Linear, Scale::Linear) {
+                return Err(Error::argument(
+                    "log_x or log_y",
+                    "of a heat map",
+                    "its cells are of one size: linear axes",
                 ));
             }
         }
@@ -385,7 +409,7 @@ mod tests {
             refusal(&chart.clone().lines("a", &[1.0, 2.0], &[vec![0.0, 0.0], vec![1.0]])),
             "ys of 'a' = 1 numbers: one for each of the 2 xs"
         );
-        let seven = (0..7).fold(chart, |chart, _| chart.line("", &[0.0], &[0.0]));
-        assert_eq!(refusal(&seven), "series = 7: a chart has 6 series at most: more cannot be told apart");
+        let many = (0..11).fold(chart, |chart, _| chart.line("", &[0.0], &[0.0]));
+        assert_eq!(refusal(&many), "series = 11: a chart has 10 series at most: more cannot be told apart");
     }
 }

@@ -3,7 +3,7 @@
 use super::axis::grouped;
 use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, text, text_width};
 use super::mosaic::{Layout, Tiles};
-use super::sheet::{CAPTION_LINE, DENSITY, Sheet};
+use super::sheet::{CAPTION_LINE, Sheet};
 use super::{Bundle, Show, pixels};
 use crate::{Error, Result};
 use base64::Engine;
@@ -164,7 +164,8 @@ impl Grid {
         self.check_sheet(&sheet.layout)?;
         let png = self.tiles.png(&sheet.layout)?;
         let (width, height) = self.tiles.size(&sheet.layout);
-        let (width, height) = (width as f64 / DENSITY as f64, height as f64 / DENSITY as f64);
+        let density = sheet.layout.density as f64;
+        let (width, height) = (width as f64 / density, height as f64 / density);
 
         let mut body = format!(
             "<image x=\"{}\" y=\"0\" width=\"{width}\" height=\"{height}\" style=\"image-rendering:pixelated\" \
@@ -267,7 +268,7 @@ fn largest(count: usize) -> usize {
 }
 
 /// At most `most` of `total` numbers from 0, evenly spaced, the first and the last among them.
-pub(super) fn evenly(total: usize, most: usize) -> Vec<usize> {
+pub(crate) fn evenly(total: usize, most: usize) -> Vec<usize> {
     if total <= most {
         return (0..total).collect();
     }
@@ -334,14 +335,17 @@ mod tests {
     }
 
     #[test]
-    fn the_png_is_twice_the_size_on_the_page() {
-        let bundle = grid(10).bundle().unwrap();
-        let png = STANDARD.decode(bundle.get("image/png").unwrap().as_str().unwrap()).unwrap();
-        let image = image::load_from_memory(&png).unwrap();
-        let size = &bundle.metadata()["image/png"];
-        assert_eq!(u64::from(image.width()), 2 * size["width"].as_u64().unwrap());
-        assert_eq!(u64::from(image.height()), 2 * size["height"].as_u64().unwrap());
-        assert!(size["width"].as_u64().unwrap() <= 760);
+    fn fine_pixels_are_twice_as_many_in_the_png_as_on_the_page() {
+        for (side, density) in [(8, 1), (64, 2)] {
+            let images = Tensor::zeros([10, 1, side, side], (Kind::Float, Device::Cpu));
+            let bundle = Grid::new(&images).unwrap().bundle().unwrap();
+            let png = STANDARD.decode(bundle.get("image/png").unwrap().as_str().unwrap()).unwrap();
+            let image = image::load_from_memory(&png).unwrap();
+            let size = &bundle.metadata()["image/png"];
+            assert_eq!(u64::from(image.width()), density * size["width"].as_u64().unwrap());
+            assert_eq!(u64::from(image.height()), density * size["height"].as_u64().unwrap());
+            assert!(size["width"].as_u64().unwrap() <= 760);
+        }
     }
 
     #[test]

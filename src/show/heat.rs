@@ -1,6 +1,7 @@
 //! Heat maps: numbers as colours.
 
 use super::axis::{Axis, Scale};
+use super::chart::Chart;
 use super::look::{LABEL_SIZE, TEXT, escape, text, text_width};
 use super::mesh::Frame;
 use super::plane_check::check_range;
@@ -46,7 +47,39 @@ pub(super) struct Heat {
     pub(super) shown: Option<(f64, f64)>,
 }
 
+impl Chart {
+    /// Adds a heat map of `columns` x `rows` values over a region, row by row from the left and from below, with a bar of its
+    /// colours and its name beside it; lines and points are drawn over it. The lowest values are transparent. Of several
+    /// the last is drawn. [`Plane::heat`](super::Plane::heat) has one scale on both axes.
+    ///
+    /// ```
+    /// use noisebook::show::{Chart, Show};
+    /// let chart = Chart::new("").heat("value", 2, 1, &[0.0, 3.0], (0.0, 2.0), (0.0, 100.0));
+    /// assert!(chart.bundle()?.plain_text().contains("value: 2 x 1 cells, from 0 to 3, highest around (1.5, 50)"));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn heat(
+        mut self,
+        name: impl Into<String>,
+        columns: usize,
+        rows: usize,
+        values: &[f64],
+        x_range: (f64, f64),
+        y_range: (f64, f64),
+    ) -> Self {
+        let (name, values) = (name.into(), values.into());
+        self.heat = Some(Heat { name, columns, rows, values, x_range, y_range, shown: None });
+        self
+    }
+}
+
 impl Heat {
+    /// What the axes have to reach.
+    pub(super) fn corners(&self) -> [(f64, f64); 2] {
+        [(self.x_range.0, self.y_range.0), (self.x_range.1, self.y_range.1)]
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let Self { name, columns, rows, .. } = self;
         if !(1..=MOST_CELLS).contains(columns) || !(1..=MOST_CELLS).contains(rows) {

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 /// At most four pictures a second: more is work for the browser and nothing for the eye.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// A figure that is drawn again as something goes on: four times a second at most, and once more at the end.
+/// A picture is followed by a pause of a hundred times as long as it took: so pictures cost what goes on at most 1%.
+const SHARE: u32 = 100;
+
+/// A figure that is drawn again as something goes on, and once more at the end: four times a second at most, and so seldom that
+/// drawing takes no more than a hundredth of the time.
 ///
 /// Where pictures cannot be changed (a terminal, the stock Rust kernel) only the last state is drawn.
 ///
@@ -30,6 +34,8 @@ pub struct Live {
     outlet: Outlet,
     display_id: Option<String>,
     last: Option<Instant>,
+    /// From the end of the last picture to the next.
+    pause: Duration,
 }
 
 impl Default for Live {
@@ -46,7 +52,7 @@ impl Live {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self { outlet: Outlet::detect(), display_id: None, last: None }
+        Self { outlet: Outlet::detect(), display_id: None, last: None, pause: INTERVAL }
     }
 
     /// Whether an update would be drawn now; if not, there is no need to make the figure.
@@ -60,8 +66,7 @@ impl Live {
         self.due_at(Instant::now())
     }
 
-    /// Draws the figure, or drops it when the last one is less than a quarter of a second old or pictures cannot be
-    /// changed.
+    /// Draws the figure, or drops it when it is too early for another or pictures cannot be changed.
     ///
     /// # Errors
     /// As [`Show::show`], when it draws.
@@ -72,7 +77,24 @@ impl Live {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn update(&mut self, figure: &impl Show) -> Result<()> {
-        self.update_at(Instant::now(), figure, &mut std::io::stdout())
+        self.update_at(Instant::now(), || figure.bundle(), &mut std::io::stdout()).map(|_| ())
+    }
+
+    /// Makes the figure and draws it, if one is due, and says whether it was. What making it takes counts too.
+    ///
+    /// # Errors
+    /// What `make` says; as [`Show::show`].
+    ///
+    /// ```
+    /// use noisebook::show::{Bundle, Live};
+    /// let mut live = Live::new();
+    /// for step in 0..1_000 {
+    ///     live.update_with(|| Ok(Bundle::text(format!("step {step}"))))?;
+    /// }
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn update_with<F: Show>(&mut self, make: impl FnOnce() -> Result<F>) -> Result<bool> {
+        self.update_at(Instant::now(), make, &mut std::io::stdout())
     }
 
     /// Draws the last state, always.
@@ -90,18 +112,28 @@ impl Live {
     }
 
     fn due_at(&self, now: Instant) -> bool {
-        self.outlet.updates() && self.last.is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL)
+        self.outlet.updates() && self.last.is_none_or(|last| now.saturating_duration_since(last) >= self.pause)
     }
 
-    fn update_at(&mut self, now: Instant, figure: &impl Show, text: &mut impl Write) -> Result<()> {
+    fn update_at<F: Show>(
+        &mut self,
+        now: Instant,
+        make: impl FnOnce() -> Result<F>,
+        text: &mut impl Write,
+    ) -> Result<bool> {
         if !self.due_at(now) {
-            return Ok(());
+            return Ok(false);
         }
         let began = Instant::now();
-        let drawn = self.draw(figure, text);
-        // Counted from when it was drawn, so that a slow figure does not follow upon itself.
-        self.last = Some(now + began.elapsed());
-        drawn
+        let drawn = make().and_then(|figure| self.draw(&figure, text));
+        self.drew(now, began.elapsed());
+        drawn.map(|()| true)
+    }
+
+    /// Counted from when it was drawn, so that a slow figure does not follow upon itself.
+    fn drew(&mut self, now: Instant, took: Duration) {
+        self.last = Some(now + took);
+        self.pause = INTERVAL.max(took * SHARE);
     }
 
     fn draw(&mut self, figure: &impl Show, text: &mut impl Write) -> Result<()> {
@@ -127,7 +159,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     fn live(outlet: Outlet) -> Live {
-        Live { outlet, display_id: None, last: None }
+        Live { outlet, display_id: None, last: None, pause: INTERVAL }
     }
 
     #[test]
@@ -140,7 +172,9 @@ mod tests {
         for step in 0..10 {
             let now = start + Duration::from_millis(100 * step);
             assert_eq!(live.due_at(now), step % 3 == 0, "step {step}");
-            live.update_at(now, &Bundle::text(format!("step {step}")), &mut text).unwrap();
+            if live.update_at(now, || Ok(Bundle::text(format!("step {step}"))), &mut text).unwrap() {
+                live.drew(now, Duration::from_millis(1));
+            }
         }
         live.draw(&Bundle::text("the end"), &mut text).unwrap();
 
@@ -152,6 +186,18 @@ mod tests {
         assert_eq!(kinds, [MessageKind::DisplayData, update, update, update, update]);
         assert!(messages[0].display_id.is_some());
         assert!(messages.iter().all(|message| message.display_id == messages[0].display_id));
+    }
+
+    #[test]
+    fn drawing_takes_a_hundredth_of_the_time_at_most() {
+        let (_kernel, cell) = pair();
+        let (mut live, start) = (live(Outlet::Frames(cell.as_raw_fd())), Instant::now());
+        for took in [1, 2, 3, 20, 500_u64] {
+            live.drew(start, Duration::from_millis(took));
+            let next = (took + 250).max(101 * took);
+            let at = |millis| start + Duration::from_millis(millis);
+            assert!(!live.due_at(at(next - 1)) && live.due_at(at(next)), "{took}");
+        }
     }
 
     #[test]
@@ -172,7 +218,7 @@ mod tests {
             let mut live = live(outlet);
             let mut text = Vec::new();
             assert!(!live.due_at(Instant::now()));
-            live.update_at(Instant::now(), &Bundle::text("halfway"), &mut text).unwrap();
+            live.update_at(Instant::now(), || Ok(Bundle::text("halfway")), &mut text).unwrap();
             live.draw(&Bundle::text("the end"), &mut text).unwrap();
             assert_eq!(String::from_utf8(text).unwrap(), expected);
         }

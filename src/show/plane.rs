@@ -101,10 +101,13 @@ impl Plane {
         self.with(Layer::Points { name: name.into(), xs: xs.into(), ys: ys.into() })
     }
 
-    /// Adds a thin line through these points: a ring where it starts, a dot where it ends. All paths have one colour.
+    /// Adds a thin line through these points: a ring where it starts, a dot where it ends. All paths have one colour. Where a
+    /// number is not finite the line has a gap; a line in pieces has neither ring nor dot, and so draws the edges of a graph.
     ///
     /// ```
-    /// let plane = noisebook::show::Plane::new("a way").path(&[0.0, 1.0, 1.0], &[0.0, 0.0, 1.0]);
+    /// use noisebook::show::Plane;
+    /// let way = Plane::new("a way").path(&[0.0, 1.0, 1.0], &[0.0, 0.0, 1.0]);
+    /// let two_edges = Plane::new("").path(&[0.0, 1.0, f64::NAN, 0.0, 1.0], &[0.0, 0.0, f64::NAN, 1.0, 1.0]);
     /// ```
     #[must_use]
     pub fn path(self, xs: &[f64], ys: &[f64]) -> Self {
@@ -339,6 +342,16 @@ mod tests {
         let dots = svg.matches("h0").count();
         assert!((1_900..=2_001).contains(&dots), "{dots}");
         assert!(svg.contains("2,001 of 11,000 points drawn"));
+    }
+
+    #[test]
+    fn a_path_in_pieces_has_no_ends() {
+        let ends = |xs: &[f64]| {
+            let drawn = svg(&Plane::new("").path(xs, &[0.0, 1.0, 0.0, 1.0, 0.0]));
+            (drawn.matches("a1.8 1.8").count(), drawn.matches("h0").count())
+        };
+        assert_eq!(ends(&[0.0, 1.0, 2.0, 3.0, 4.0]), (2, 1)); // a ring is two arcs
+        assert_eq!(ends(&[0.0, 1.0, f64::NAN, 3.0, 4.0]), (0, 0));
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
         );
         assert_eq!(refusal(plane().x_range(1.0, 1.0)), "x_range = (1, 1): two finite numbers, the lower first");
         assert_eq!(refusal(plane().size(9, 300)), "size = 9 x 300: from 100 x 100 to 4000 x 4000 pixels");
-        let seven = (0..7).fold(plane(), |plane, _| plane.points("", &[0.0], &[0.0]));
-        assert_eq!(refusal(seven), "layers = 7: a picture has 6 colours at most: more cannot be told apart");
+        let many = (0..11).fold(plane(), |plane, _| plane.points("", &[0.0], &[0.0]));
+        assert_eq!(refusal(many), "layers = 11: a picture has 10 colours at most: more cannot be told apart");
     }
 }

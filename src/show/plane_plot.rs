@@ -5,10 +5,10 @@ use super::chart::Style;
 use super::grid::evenly;
 use super::grouped;
 use super::heat::Heat;
-use super::look::{LABEL_SIZE, SERIES, TEXT, shorten, text, text_width};
+use super::look::{self, LABEL_SIZE, SERIES, TEXT, shorten, text, text_width};
 use super::mesh::{Axes, Frame, mesh};
 use super::plane::{Layer, Plane};
-use super::plot::{NAME_LINE, SWATCH, WIDEST_NAME, legend};
+use super::plot::{NAME_LINE, SHOWN, SWATCH, WIDEST_NAME, legend};
 use super::trace::Pixel;
 use super::words::digits;
 use crate::Result;
@@ -66,7 +66,7 @@ pub(super) fn draw(plane: &Plane, available: f64) -> Result<Drawn> {
     let points = plane.layers.iter().zip(plane.colours()).filter(|(layer, _)| matches!(layer, Layer::Points { .. }));
     for (index, (name, (_, colour))) in layout.names.iter().zip(points).enumerate() {
         let height = frame.top + NAME_LINE * (index as f64 + 0.5);
-        body += &legend(name, beside + 6.0, height, SERIES[colour], Style::Points);
+        body += &legend(name, beside + 6.0, height, colour, Style::Points);
     }
     let (notes, mut height) = (notes(plane), layout.height);
     for note in &notes {
@@ -139,7 +139,7 @@ fn ranges(plane: &Plane) -> ((f64, f64), (f64, f64)) {
             }
             Layer::Arrows(arrows) => corners.extend(arrows.finite().map(|[x, y, _, _]| (x, y))),
             Layer::Heat(heat) => {
-                corners.extend([(heat.x_range.0, heat.y_range.0), (heat.x_range.1, heat.y_range.1)]);
+                corners.extend(heat.corners());
             }
         }
     }
@@ -190,20 +190,23 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     let colours = plane.colours();
     let mut path_colour = TEXT;
-    for (layer, &colour) in plane.layers.iter().zip(&colours) {
-        let colour = SERIES[colour % SERIES.len()];
+    for (layer, &index) in plane.layers.iter().zip(&colours) {
+        let colour = SERIES[index % SERIES.len()];
         match layer {
             Layer::Points { xs, ys, .. } => {
                 let shown = evenly(xs.len(), share(xs.len(), total));
                 let pick = |all: &[f64]| shown.iter().map(|&index| all[index]).collect::<Vec<f64>>();
-                body += &scatter(&layout.dots(&pick(xs), &pick(ys)), total.min(MOST_DOTS), right - left, colour);
+                body += &scatter(&layout.dots(&pick(xs), &pick(ys)), total.min(MOST_DOTS), right - left, index);
             }
             Layer::Path { xs, ys } => {
                 let pixels: Vec<Option<Pixel>> = xs.iter().zip(ys.iter()).map(|(&x, &y)| layout.pixel(x, y)).collect();
                 body += &path(&pixels, colour);
                 path_colour = colour;
-                starts.extend(pixels.iter().flatten().next().copied());
-                ends.extend(pixels.iter().flatten().next_back().copied());
+                // A line in pieces, such as the edges of a graph, starts and ends nowhere.
+                if xs.iter().chain(ys.iter()).all(|value| value.is_finite()) {
+                    starts.extend(pixels.iter().flatten().next().copied());
+                    ends.extend(pixels.iter().flatten().next_back().copied());
+                }
             }
             Layer::Arrows(arrows) => body += &arrows.svg(&layout.frame, (&layout.x, &layout.y), colour),
             Layer::Heat(heat) => body += &heat.svg(&layout.frame, (&layout.x, &layout.y))?,
@@ -218,23 +221,13 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
     ))
 }
 
-/// Dots: strokes of no length with round ends.
-fn scatter(dots: &[Pixel], all: usize, width: f64, colour: &str) -> String {
-    // So many that they would cover the picture are small.
-    let size = (4.5 * (width / 360.0).sqrt() * (300.0 / all.max(300) as f64).powf(0.25)).clamp(1.6, 5.0);
+/// Dots, in several paths.
+fn scatter(dots: &[Pixel], all: usize, width: f64, index: usize) -> String {
+    // So many that they would cover the picture are small, and a few are large enough to tell their colours apart.
+    let size = (4.5 * (width / 360.0).sqrt() * (300.0 / all.max(40) as f64).powf(0.25)).clamp(1.6, 7.5);
     let groups = dots.len().div_ceil(DOTS_A_PATH).max(1);
     (0..groups)
-        .filter(|_| !dots.is_empty())
-        .map(|group| {
-            let path = dots.iter().skip(group).step_by(groups).fold(String::new(), |mut path, (x, y)| {
-                let _ = write!(path, "M{x:.1} {y:.1}h0");
-                path
-            });
-            format!(
-                "<path class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{size:.1}\" \
-                 stroke-linecap=\"round\" stroke-opacity=\"0.65\" d=\"{path}\"/>\n"
-            )
-        })
+        .map(|group| look::dots(dots.iter().skip(group).step_by(groups).copied(), size, 0.65, index, SHOWN))
         .collect()
 }
 

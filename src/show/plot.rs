@@ -2,7 +2,7 @@
 
 use super::axis::Scale;
 use super::chart::{Chart, Series, Style};
-use super::look::{LABEL_SIZE, SERIES, shorten, text, text_width};
+use super::look::{self, LABEL_SIZE, SERIES, is_marked, shorten, text, text_width};
 use super::mesh::{Axes, Frame, mesh};
 use super::trace::{Pixel, dots, pieces};
 use crate::Result;
@@ -11,22 +11,31 @@ use std::fmt::Write;
 pub(super) const WIDEST_NAME: f64 = 150.0;
 pub(super) const NAME_LINE: f64 = 16.0;
 pub(super) const SWATCH: f64 = 12.0;
+/// What is drawn of the data.
+pub(super) const SHOWN: &str = "class=\"series\" ";
 
 pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
     // A single series needs no name beside it: the axis has one.
-    let named = if chart.series.len() > 1 { chart.series.as_slice() } else { &[] };
+    let named = if chart.named && chart.series.len() > 1 { chart.series.as_slice() } else { &[] };
     let names: Vec<String> =
         named.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
     let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
     let room_for_names = if widest > 0.0 { SWATCH + 12.0 + widest } else { 16.0 };
     let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
-    let (x, y) = chart.axes(width - 60.0 - room_for_names, bottom);
+    let bar = chart.heat.as_ref().map(|heat| (heat, heat.bar_axis(bottom)));
+    let room_for_bar = bar.as_ref().map_or(0.0, |(heat, axis)| heat.bar_width(axis));
+    let beside = width - room_for_names.ceil();
+    let (x, y) = chart.axes(beside - room_for_bar - 60.0, bottom);
     let tick_width = y.names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(8.0, f64::max);
     let left = tick_width + if chart.y_label.is_empty() { 13.0 } else { 33.0 };
-    let frame = Frame { left: left.ceil(), right: width - room_for_names.ceil(), top: 8.0, bottom };
+    let frame = Frame { left: left.ceil(), right: beside - room_for_bar.ceil(), top: 8.0, bottom };
 
     let axes = Axes { x: &x, y: &y, x_label: &chart.x_label, y_label: &chart.y_label };
     let mut body = mesh(&axes, &frame, width, height)?;
+    if let Some((heat, axis)) = &bar {
+        body += &heat.svg(&frame, (&x, &y))?;
+        body += &heat.bar(&frame, axis)?;
+    }
     let mut ends = Vec::new();
     for (index, series) in chart.series.iter().enumerate() {
         let points: Vec<Option<Pixel>> = series
@@ -37,9 +46,9 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
             .collect();
         let colour = SERIES[index % SERIES.len()];
         match series.style {
-            Style::Line => body += &line(&points, &frame, colour, THICK),
-            Style::Lines { drawn, .. } => body += &line(&points, &frame, colour, if drawn > 3 { THIN } else { THICK }),
-            Style::Points => body += &marks(&dots(&points, frame.top, frame.bottom), colour),
+            Style::Line => body += &line(&points, &frame, index, THICK),
+            Style::Lines { drawn, .. } => body += &line(&points, &frame, index, if drawn > 3 { THIN } else { THICK }),
+            Style::Points => body += &marks(&dots(&points, frame.top, frame.bottom), index),
             Style::Bars => body += &bars(series, chart.y_scale, &|place| frame.pixel(&x, &y, place), &frame, colour),
         }
         let end = match series.style {
@@ -55,8 +64,7 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
         body += &text((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0, "middle", note);
     }
     for (index, height) in apart(ends, frame.bottom) {
-        body +=
-            &legend(&names[index], frame.right + 6.0, height, SERIES[index % SERIES.len()], chart.series[index].style);
+        body += &legend(&names[index], beside + 6.0, height, index, chart.series[index].style);
     }
     Ok(body)
 }
@@ -65,7 +73,8 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
 const THICK: (f64, f64) = (1.8, 1.0);
 const THIN: (f64, f64) = (0.9, 0.5);
 
-fn line(points: &[Option<Pixel>], frame: &Frame, colour: &str, (width, opacity): (f64, f64)) -> String {
+fn line(points: &[Option<Pixel>], frame: &Frame, index: usize, (width, opacity): (f64, f64)) -> String {
+    let (colour, dashes) = (SERIES[index % SERIES.len()], dashes(index));
     let mut body = String::new();
     for piece in pieces(points, frame.top, frame.bottom) {
         let places = piece.iter().fold(String::new(), |mut places, (x, y)| {
@@ -74,7 +83,7 @@ fn line(points: &[Option<Pixel>], frame: &Frame, colour: &str, (width, opacity):
         });
         body += &format!(
             "<polyline class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" \
-             stroke-opacity=\"{opacity}\" stroke-linejoin=\"round\" stroke-linecap=\"round\" points=\"{}\"/>\n",
+             stroke-opacity=\"{opacity}\"{dashes} stroke-linejoin=\"round\" stroke-linecap=\"round\" points=\"{}\"/>\n",
             places.trim_end()
         );
     }
@@ -102,20 +111,14 @@ fn bars(series: &Series, scale: Scale, pixel: &dyn Fn((f64, f64)) -> Pixel, fram
     )
 }
 
-/// All dots in one path: strokes of no length with round ends.
-fn marks(dots: &[Pixel], colour: &str) -> String {
-    if dots.is_empty() {
-        return String::new();
-    }
+/// All dots in one path.
+fn marks(dots: &[Pixel], index: usize) -> String {
     let size = if dots.len() > 1_000 { 2.5 } else { 4.5 };
-    let path = dots.iter().fold(String::new(), |mut path, (x, y)| {
-        let _ = write!(path, "M{x} {y}h0");
-        path
-    });
-    format!(
-        "<path class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{size}\" stroke-linecap=\"round\" \
-         stroke-opacity=\"0.8\" d=\"{path}\"/>\n"
-    )
+    look::dots(dots.iter().copied(), size, 0.8, index, SHOWN)
+}
+
+fn dashes(index: usize) -> &'static str {
+    if is_marked(index) { " stroke-dasharray=\"5 4\"" } else { "" }
 }
 
 /// Names at their lines' ends, moved as far as it takes to keep them off one another.
@@ -132,12 +135,18 @@ fn apart(mut ends: Vec<(usize, f64)>, bottom: f64) -> Vec<(usize, f64)> {
     ends
 }
 
-pub(super) fn legend(name: &str, x: f64, y: f64, colour: &str, style: Style) -> String {
+/// A name beside what the series at this place looks like.
+pub(super) fn legend(name: &str, x: f64, y: f64, index: usize, style: Style) -> String {
     let swatch = match style {
         Style::Line | Style::Lines { .. } => {
-            format!("<path stroke=\"{colour}\" stroke-width=\"2.5\" d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
+            let (colour, dashes) = (SERIES[index % SERIES.len()], dashes(index));
+            format!("<path stroke=\"{colour}\" stroke-width=\"2.5\"{dashes} d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
+        }
+        Style::Points | Style::Bars if is_marked(index) => {
+            look::dots([(x + SWATCH / 2.0, y)].into_iter(), 7.0, 1.0, index, "")
         }
         Style::Points | Style::Bars => {
+            let colour = SERIES[index % SERIES.len()];
             format!("<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n", x + SWATCH / 2.0)
         }
     };

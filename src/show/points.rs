@@ -54,8 +54,8 @@ impl Cloud {
     }
 
     /// The smallest region that holds all points, with a margin.
-    fn region(clouds: &[Self]) -> Region {
-        let groups = || clouds.iter().flat_map(|cloud| &cloud.groups);
+    fn region<'a>(clouds: impl Iterator<Item = &'a Self> + Clone) -> Region {
+        let groups = || clouds.clone().flat_map(|cloud| &cloud.groups);
         let around = |pick: fn(&Group) -> &[f64]| {
             let values = groups().flat_map(pick).copied().filter(|value| value.is_finite());
             let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
@@ -71,7 +71,7 @@ impl Cloud {
     /// One picture below a title.
     pub(crate) fn part(&self, title: &str) -> Part {
         if self.on_a_line {
-            return self.chart(title, Self::region(std::slice::from_ref(self)).0).y_label("density").into();
+            return self.chart(title, Self::region(std::iter::once(self)).0).y_label("density").into();
         }
         self.plane(title).x_label("x\u{2081}").y_label("x\u{2082}").into()
     }
@@ -139,9 +139,36 @@ fn groups(xs: &[f64], ys: &[f64], labels: &[i64], classes: &[String]) -> Vec<Gro
 /// Sets of points side by side, `columns` a row, over one region, each below a caption; the title says which region, and what
 /// of large sets is drawn.
 pub(crate) fn sheet(clouds: &[Cloud], captions: &[String], columns: usize, title: &str) -> Figure {
+    sheet_of_rows(clouds, captions, columns, &[], title)
+}
+
+/// The same with a title above each row.
+pub(crate) fn sheet_of_rows(
+    clouds: &[Cloud],
+    captions: &[String],
+    columns: usize,
+    rows: &[String],
+    title: &str,
+) -> Figure {
+    over(Cloud::region(clouds.iter()), clouds, captions, columns, rows, title)
+}
+
+/// One row of sets after another, all over one region, each set below its caption.
+pub(crate) fn sheets(rows: &[Vec<Cloud>], captions: &[Vec<String>]) -> Vec<Figure> {
+    let region = Cloud::region(rows.iter().flatten());
+    rows.iter().zip(captions).map(|(row, captions)| over(region, row, captions, row.len(), &[], "")).collect()
+}
+
+fn over(
+    (x, y): Region,
+    clouds: &[Cloud],
+    captions: &[String],
+    columns: usize,
+    rows: &[String],
+    title: &str,
+) -> Figure {
     let columns = columns.clamp(1, clouds.len().max(1));
     let width = ((PAGE_WIDTH - GAP * (columns - 1) as f64) / columns as f64).min(300.0).floor();
-    let (x, y) = Cloud::region(clouds);
     let part = |(index, cloud): (usize, &Cloud)| -> Part {
         let caption = captions.get(index).map_or("", String::as_str);
         if cloud.on_a_line {
@@ -153,7 +180,8 @@ pub(crate) fn sheet(clouds: &[Cloud], captions: &[String], columns: usize, title
         plane.size(width.max(100.0) as u32, height.max(100.0) as u32).into()
     };
     let parts: Vec<Part> = clouds.iter().enumerate().map(part).collect();
-    let rows = parts.chunks(columns).map(|row| Figure::row(row.to_vec()));
+    let named = |at: usize| rows.get(at).map_or("", String::as_str);
+    let rows = parts.chunks(columns).enumerate().map(|(at, row)| Figure::row(row.to_vec()).title(named(at)));
     let figure = Figure::column(rows).title(title);
     if clouds.first().is_none_or(|cloud| cloud.on_a_line) {
         return figure;
@@ -189,11 +217,15 @@ mod tests {
 
     #[test]
     fn more_classes_than_colours_share_the_last() {
-        let points = Tensor::zeros([8, 2], (Kind::Float, Device::Cpu));
-        let labels = Tensor::from_slice(&[-1_i64, 0, 1, 2, 3, 4, 5, 6]);
+        let points = Tensor::zeros([12, 2], (Kind::Float, Device::Cpu));
+        let labels = Tensor::from_slice(&[-1_i64, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         let cloud = Cloud::new(&points, Some(&labels), &["a".into()]).unwrap();
         let names: Vec<&str> = cloud.groups.iter().map(|group| group.name.as_str()).collect();
-        assert_eq!(names, ["no label", "a", "class 1", "class 2", "class 3", "class 4 to class 6"]);
-        assert_eq!(cloud.groups.iter().map(|group| group.xs.len()).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 3]);
+        assert_eq!(
+            (names.len(), names[..3].to_vec(), names[9]),
+            (10, vec!["no label", "a", "class 1"], "class 8 to class 10")
+        );
+        let counts: Vec<usize> = cloud.groups.iter().map(|group| group.xs.len()).collect();
+        assert_eq!(counts, [1, 1, 1, 1, 1, 1, 1, 1, 1, 3]);
     }
 }

@@ -4,15 +4,16 @@ use super::grid::Grid;
 use super::look::{LABEL_SIZE, shorten, text, text_width};
 use super::mosaic::Layout;
 
-/// The PNG has this many pixels for one of the page's, so that it is sharp on dense screens.
-pub(super) const DENSITY: usize = 2;
+/// Where a pixel of an image is less than two of the page's, the PNG has this many for one of the page's, so that it is sharp
+/// on dense screens. Larger pixels are squares on any screen.
+const DENSE: usize = 2;
 
 /// The height of a line of captions.
 pub(super) const CAPTION_LINE: f64 = 17.0;
 
 const GAP: f64 = 4.0;
 const WIDEST_CAPTION: f64 = 110.0;
-const WIDEST_ROW_LABEL: f64 = 130.0;
+const WIDEST_ROW_LABEL: f64 = 190.0;
 
 /// The images' places, and the text around them as SVG.
 pub(super) struct Sheet {
@@ -30,8 +31,8 @@ pub(super) struct Sheet {
 impl Sheet {
     pub(super) fn new(grid: &Grid, available: f64) -> Self {
         let (count, tile) = (grid.tiles.count, (grid.tiles.width, grid.tiles.height));
-        let enlarged = enlarged(count, tile, grid.scale);
-        let (width, height) = (size(tile.0, enlarged), size(tile.1, enlarged));
+        let (enlarged, density) = enlarged(count, tile, grid.scale);
+        let [width, height] = [tile.0, tile.1].map(|pixels| (pixels * enlarged) as f64 / density as f64);
         let captions = grid.shown_captions();
         let widest = |labels: &mut dyn Iterator<Item = &str>, most: f64| {
             labels.map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max).min(most)
@@ -71,22 +72,24 @@ impl Sheet {
         let layout = Layout {
             columns,
             enlarged,
-            pitch_x: pitch as usize * DENSITY,
-            tops: tops.iter().map(|&top| top as usize * DENSITY).collect(),
+            density,
+            pitch_x: pitch as usize * density,
+            tops: tops.iter().map(|&top| top as usize * density).collect(),
         };
         let right = labels + (columns.min(count) as f64) * pitch - GAP;
         Self { layout, left, right, bottom: bottom - GAP, captions: text_below, row_labels: text_beside }
     }
 }
 
-fn size(pixels: usize, enlarged: usize) -> f64 {
-    (pixels * enlarged) as f64 / DENSITY as f64
-}
-
-/// How many pixels of the PNG a pixel of an image takes: few images are drawn larger than many.
-fn enlarged(count: usize, (width, height): (usize, usize), scale: Option<u32>) -> usize {
+/// How many pixels of the PNG a pixel of an image takes, and one of the page: few images are drawn larger than many.
+fn enlarged(count: usize, (width, height): (usize, usize), scale: Option<u32>) -> (usize, usize) {
+    let dense = |times: usize| match (times % DENSE, times / DENSE) {
+        // Whole pixels of the page.
+        (0, whole @ 2..) => (whole, 1),
+        _ => (times, DENSE),
+    };
     if let Some(scale) = scale {
-        return scale as usize * DENSITY;
+        return dense(scale as usize * DENSE);
     }
     let wanted = match count {
         1 => 128,
@@ -94,9 +97,9 @@ fn enlarged(count: usize, (width, height): (usize, usize), scale: Option<u32>) -
         _ => 58,
     };
     let side = width.max(height);
-    let times = (wanted * DENSITY + side / 2) / side;
+    let times = (wanted * DENSE + side / 2) / side;
     // A multiple of the density keeps the pixels equal on screens that are not dense.
-    if times < DENSITY { 1 } else { (times + DENSITY / 2) / DENSITY * DENSITY }
+    dense(if times < DENSE { 1 } else { (times + DENSE / 2) / DENSE * DENSE })
 }
 
 /// Full rows where that can be, of ten images or a few less.
@@ -120,10 +123,13 @@ mod tests {
 
     #[test]
     fn images_are_of_a_size_that_one_can_see() {
+        let size = |side: usize, enlarged: (usize, usize)| (side * enlarged.0) as f64 / enlarged.1 as f64;
         for side in [1, 4, 8, 16, 28, 32, 64] {
             let shown = size(side, enlarged(64, (side, side), None));
             assert!((40.0..=70.0).contains(&shown), "{side}: {shown}");
         }
         assert_eq!(size(256, enlarged(64, (256, 192), None)), 128.0);
+        assert_eq!((enlarged(64, (8, 8), None), enlarged(64, (64, 64), None)), ((7, 1), (2, 2)));
+        assert_eq!((enlarged(1, (8, 8), Some(3)), enlarged(1, (8, 8), Some(1))), ((3, 1), (2, 2)));
     }
 }

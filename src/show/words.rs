@@ -2,6 +2,7 @@
 
 use super::axis::{Scale, grouped};
 use super::chart::{Chart, Series, Style};
+use super::heat::Heat;
 use super::plane::{Layer, Plane};
 use super::plane_plot::Drawn;
 
@@ -12,6 +13,7 @@ impl Chart {
         let log = |scale: Scale| if scale == Scale::Log { " (logarithmic)" } else { "" };
         let (x, y) = (named(&self.x_label, "x"), named(&self.y_label, "y"));
         let mut lines = vec![format!("{y}{} against {x}{}", log(self.y_scale), log(self.x_scale))];
+        lines.extend(self.heat.iter().map(Heat::in_words));
         lines.extend(self.series.iter().map(|series| series.in_words(self.y_scale)));
         lines.join("\n")
     }
@@ -53,6 +55,22 @@ impl Series {
     }
 }
 
+impl Heat {
+    fn in_words(&self) -> String {
+        let name = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
+        let (low, high) = self.ends();
+        let mut line =
+            format!("{name}{} x {} cells, from {} to {}", self.columns, self.rows, digits(low), digits(high));
+        if let Some((_, (x, y))) = self.highest() {
+            line += &format!(", highest around ({}, {})", digits(x), digits(y));
+        }
+        if self.strange() > 0 {
+            line += &format!(", {} not finite (magenta)", grouped(&self.strange().to_string()));
+        }
+        line
+    }
+}
+
 impl Plane {
     /// What the picture shows, for a terminal and for those who cannot see it.
     pub(super) fn in_words(&self, drawn: &Drawn) -> String {
@@ -84,24 +102,7 @@ impl Plane {
                     let scale = digits(arrows.scale());
                     lines.push(format!("{count} arrows, the longest {longest}, drawn at {scale} of their length"));
                 }
-                Layer::Heat(heat) => {
-                    let name = if heat.name.is_empty() { String::new() } else { format!("{}: ", heat.name) };
-                    let (low, high) = heat.ends();
-                    let mut line = format!(
-                        "{name}{} x {} cells, from {} to {}",
-                        heat.columns,
-                        heat.rows,
-                        digits(low),
-                        digits(high)
-                    );
-                    if let Some((_, (x, y))) = heat.highest() {
-                        line += &format!(", highest around ({}, {})", digits(x), digits(y));
-                    }
-                    if heat.strange() > 0 {
-                        line += &format!(", {} not finite (magenta)", grouped(&heat.strange().to_string()));
-                    }
-                    lines.push(line);
-                }
+                Layer::Heat(heat) => lines.push(heat.in_words()),
             }
         }
         lines.extend(drawn.sampled.clone());

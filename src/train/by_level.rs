@@ -4,7 +4,7 @@ use super::validation::{Answer, Measure};
 use crate::Result;
 use crate::data::Dataset;
 use crate::denoiser::Denoiser;
-use crate::show::{Bundle, Chart, Show};
+use crate::show::{Bundle, Chart, Show, digits};
 
 const BINS: usize = 20;
 /// Samples a bin.
@@ -113,7 +113,10 @@ impl LossByLevel {
 
 impl Show for LossByLevel {
     fn bundle(&self) -> Result<Bundle> {
-        let chart = Chart::new("Loss by level, averaged weights").x_label("time t, from data to noise").y_label("loss");
+        let worst = self.times.iter().zip(&self.losses).max_by(|a, b| a.1.total_cmp(b.1));
+        let at = worst.map_or(String::new(), |(t, _)| format!(": highest at t = {}", digits(*t)));
+        let title = format!("Loss by level, averaged weights{at}");
+        let chart = Chart::new(title).x_label("time t, from data to noise").y_label("mean squared error");
         // What the ideal denoiser knows by heart would fill the chart with nothing.
         let seen =
             self.losses.iter().chain(self.validation.iter().flatten()).filter(|loss| loss.is_finite() && **loss > 0.0);

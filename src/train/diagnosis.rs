@@ -9,6 +9,8 @@ use tch::{Tensor, no_grad_guard};
 /// What a search found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
+    /// The samples themselves, before any layer.
+    Data,
     /// The weight was broken before the step.
     Weight(String),
     /// The first layer, from the input on, whose output is not finite, by its last weight.
@@ -18,14 +20,16 @@ pub(super) enum Found {
 }
 
 impl Found {
-    pub(super) fn layer(&self) -> String {
+    pub(super) fn layer(&self) -> Option<String> {
         match self {
-            Self::Weight(name) | Self::Output(name) | Self::Gradient(name) => name.clone(),
+            Self::Data => None,
+            Self::Weight(name) | Self::Output(name) | Self::Gradient(name) => Some(name.clone()),
         }
     }
 
     pub(super) fn in_words(&self) -> String {
         match self {
+            Self::Data => "a sample of this batch is not finite".to_string(),
             Self::Weight(name) => format!("the weight {name} is not finite"),
             Self::Output(name) => format!("the first output that is not finite is that of {name}"),
             Self::Gradient(name) => {
@@ -35,7 +39,7 @@ impl Found {
     }
 }
 
-/// Looks at the weights, then at the outputs of layers, then at the gradient (in the order of the weights).
+/// Looks at the weights, then at the samples, then at the outputs of layers, then at the gradient (in the order of the weights).
 pub(super) fn diagnose(
     model: &Diffusion,
     noised: &Noised,
@@ -49,6 +53,9 @@ pub(super) fn diagnose(
         if !finite(weight)? {
             return Ok(Some(Found::Weight(name.clone())));
         }
+    }
+    if !finite(&noised.xt)? {
+        return Ok(Some(Found::Data));
     }
     if let Some(index) = first_broken_output(model, noised, precision)? {
         return Ok(Some(Found::Output(named[index].0.clone())));
@@ -101,7 +108,7 @@ fn finite(tensor: &Tensor) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dataset, Mlp, Prediction, Schedule, UNet};
+    use crate::{Dataset, Mlp, Prediction, Schedule, Trainer, UNet};
 
     fn set(model: &Diffusion, name: &str, value: f64) {
         let _guard = no_grad_guard();
@@ -141,6 +148,21 @@ mod tests {
             set(&copy, &names[0], f64::NAN);
             assert_eq!(found(&copy, data), Some(Found::Weight(names[0].clone())));
         }
+    }
+
+    #[test]
+    fn a_sample_that_is_not_finite_is_no_fault_of_a_layer() {
+        let points = Tensor::from_slice(&[0.0, f64::NAN, 1.0, 2.0, 0.5, 0.5, 1.0, 1.0]).view([4, 2]);
+        let dirty = Dataset::unchecked("dirty", &points, None, &[]).unwrap();
+        let mlp = Mlp::builder().dims(2).hidden(8).layers(1).build().unwrap();
+        let model = Diffusion::new(&mlp, &Schedule::cosine(100).unwrap(), Prediction::V).unwrap();
+        assert_eq!(found(&model, &dirty), Some(Found::Data));
+        let run = Trainer::new(&model).steps(2).batch_size(4).fit(&dirty).unwrap();
+        let stopped = run.stopped().unwrap();
+        assert_eq!(stopped.layer, None);
+        let said = "loss of step 0 = NaN: training stopped before this step touched the weights; a sample of this batch is \
+                    not finite: data.report()? says which, data.clean()?.apply()? leaves them out";
+        assert_eq!(stopped.to_string(), said);
     }
 
     #[test]

@@ -65,11 +65,10 @@ fn left(record: &Record) -> String {
 
 /// The figure that follows training.
 pub(super) fn live_figure(record: &Record, stopped: Option<&Stopped>) -> Result<Figure> {
-    let loss: Part = loss_chart(record).size(375, 230).into();
-    let mut row = vec![loss];
+    let mut column = curves(record);
     if let Some(last) = record.snapshots.last() {
         let title = format!("Averaged weights after {} steps", grouped(last.step));
-        row.extend(picture(&last.images, title));
+        column.extend(picture(&last.images, title));
     }
     let mut now = String::new();
     if record.done() < record.steps
@@ -78,7 +77,7 @@ pub(super) fn live_figure(record: &Record, stopped: Option<&Stopped>) -> Result<
     {
         now = format!(", rate {}, gradient norm {}; {} left", digits(*lr), digits(*norm), left(record));
     }
-    Ok(Figure::row(row).title(facts(record, false, stopped) + &now))
+    Ok(Figure::column(column).title(facts(record, false, stopped) + &now))
 }
 
 /// Samples; images of other than 1 or 3 channels have no picture.
@@ -86,17 +85,32 @@ fn picture(samples: &Tensor, title: String) -> Option<Part> {
     if samples.dim() == 2 {
         return Some(Cloud::new(samples, None, &[]).ok()?.part(&title));
     }
-    Some(Grid::new(samples).ok()?.columns(5).title(title).into())
+    Some(Grid::new(samples).ok()?.columns(10).title(title).into())
 }
 
-fn loss_chart(record: &Record) -> Chart {
-    let steps: Vec<f64> = (1..=record.losses.len()).map(|step| step as f64).collect();
-    let floor = record.floor.get().copied().flatten();
-    let title = if floor.is_some() { "Loss, above that of the ideal denoiser of the training set" } else { "Loss" };
+/// The loss on two axes, the rate and the gradient's norm, over the steps.
+fn curves(record: &Record) -> Vec<Part> {
+    let steps = steps(record);
+    let losses = [
+        loss_chart(record, "Loss, logarithmic").log_y().size(420, 230),
+        loss_chart(record, "Loss, linear").unnamed().size(320, 230),
+    ];
+    let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
+    let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
+    let norm = norm.line("norm", &steps, &record.gradient_norms);
+    vec![Figure::row(losses).into(), Figure::row([lr.size(372, 150), norm.size(372, 150)]).into()]
+}
+
+/// The numbers of the steps, from 1.
+fn steps(record: &Record) -> Vec<f64> {
+    (1..=record.losses.len()).map(|step| step as f64).collect()
+}
+
+fn loss_chart(record: &Record, title: &str) -> Chart {
+    let (steps, floor) = (steps(record), record.floor.get().copied().flatten());
     let mut chart = Chart::new(title)
         .x_label("step")
         .y_label("mean squared error")
-        .log_y()
         .line("each step", &steps, &record.losses)
         .line("mean of 50", &steps, &smooth(&record.losses, 50));
     if !record.validations.is_empty() {
@@ -143,12 +157,7 @@ pub(super) struct Charts<'a>(pub(super) &'a Record);
 impl Charts<'_> {
     pub(super) fn figure(&self, interrupted: bool, stopped: Option<&Stopped>) -> Result<Figure> {
         let record = self.0;
-        let steps: Vec<f64> = (1..=record.losses.len()).map(|step| step as f64).collect();
-        let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
-        let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
-        let norm = norm.line("norm", &steps, &record.gradient_norms);
-        let small = Figure::row([lr.size(375, 200), norm.size(375, 200)]);
-        let mut column: Vec<Part> = vec![loss_chart(record).size(750, 240).into(), small.into()];
+        let mut column = curves(record);
         let averaged = self.snapshots("Averaged weights, from the same noise", |snapshot| &snapshot.images);
         let trained = self.snapshots("Trained weights, from the same noise", |snapshot| &snapshot.raw);
         if let (Ok(Some(averaged)), Ok(Some(trained))) = (averaged, trained) {

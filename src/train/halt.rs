@@ -1,6 +1,6 @@
 //! How training ends when its numbers do.
 
-use super::diagnosis::diagnose;
+use super::diagnosis::{Found, diagnose};
 use super::gradient::Gradient;
 use super::precision::Precision;
 use super::step::TrainStep;
@@ -18,24 +18,28 @@ impl TrainSteps {
         let found = diagnose(&self.trainer.model, noised, &made.flat, self.trainer.precision)?;
         let t = worst_time(&made.each, &noised.levels)?;
         let mut rule = "training stopped before this step touched the weights".to_string();
-        if let Some(t) = t {
+        if let Some(t) = t.filter(|_| found != Some(Found::Data)) {
             rule += &format!("; worst at t = {t:.3}");
         }
         if let Some(found) = &found {
             rule += &format!("; {}", found.in_words());
         }
-        rule += "; try a lower learning rate";
-        match self.trainer.precision {
-            Precision::Float16 => rule += ", or bfloat16",
-            _ if self.trainer.clip_norm.is_infinite() => rule += ", or clip_norm(1.0)",
-            _ => rule += ", or a warm-up",
+        if found == Some(Found::Data) {
+            rule += ": data.report()? says which, data.clean()?.apply()? leaves them out";
+        } else {
+            rule += "; try a lower learning rate";
+            match self.trainer.precision {
+                Precision::Float16 => rule += ", or bfloat16",
+                _ if self.trainer.clip_norm.is_infinite() => rule += ", or clip_norm(1.0)",
+                _ => rule += ", or a warm-up",
+            }
         }
         let stopped = Stopped {
             step: self.record.done(),
             what: what.to_string(),
             value: value.to_string(),
             t,
-            layer: found.map(|found| found.layer()),
+            layer: found.and_then(|found| found.layer()),
             rule,
         };
         let error = stopped.error();

@@ -3,6 +3,7 @@
 mod adamw;
 mod by_level;
 mod checkpoint;
+mod comparison;
 mod diagnosis;
 mod ema;
 mod figure;
@@ -28,6 +29,7 @@ mod watch;
 
 pub(crate) use adamw::{AdamW, BETA1};
 pub use by_level::LossByLevel;
+pub use comparison::RunComparison;
 pub use ema::Ema;
 pub use precision::Precision;
 pub use rate::LearningRate;

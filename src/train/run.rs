@@ -63,7 +63,7 @@ impl Run {
             // A picture that cannot be drawn costs nothing but itself.
             if live.due() {
                 let _ = run.floor_of(&training.record);
-                let _ = live_figure(&training.record, None).and_then(|figure| live.update(&figure));
+                let _ = live.update_with(|| live_figure(&training.record, None));
             }
             if progress.due() {
                 progress.update(&progress_line(&training.record));

@@ -8,7 +8,7 @@ use super::steps::TrainSteps;
 use crate::data::{Dataset, check_batch_size};
 use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;
-use crate::show::sides;
+use crate::show::{grouped, sides};
 use crate::{Error, Result};
 use std::path::PathBuf;
 
@@ -108,6 +108,9 @@ impl Trainer {
     /// Takes all steps, with a live figure of the loss and of samples, or a line in a terminal. An interrupt ends it at the next step, and the
     /// run holds what was done.
     ///
+    /// With `NOISEBOOK_STEPS=50` in the environment no run takes more than 50 steps, and each says so: to see that a whole
+    /// notebook runs before the class does.
+    ///
     /// # Errors
     /// As [`iter`](Self::iter), and 0 steps. What goes wrong later, a loss that is no longer finite, say, ends training, and
     /// the run holds what was done: [`Run::stopped`] says why.
@@ -124,7 +127,21 @@ impl Trainer {
         if self.steps == 0 {
             return Err(Error::argument("steps", 0, "take at least 1 step"));
         }
-        Run::fit(self.iter(dataset)?, self, dataset)
+        self.check(dataset)?;
+        let trainer = self.clone().at_most(std::env::var("NOISEBOOK_STEPS").ok().as_deref())?;
+        Run::fit(TrainSteps::new(trainer.clone(), dataset.clone())?, &trainer, dataset)
+    }
+
+    fn at_most(mut self, limit: Option<&str>) -> Result<Self> {
+        let Some(text) = limit.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(self) };
+        let limit = text.parse().ok().filter(|limit| *limit > 0);
+        let limit =
+            limit.ok_or_else(|| Error::argument("NOISEBOOK_STEPS", text, "must be a whole number of at least 1"))?;
+        if limit < self.steps {
+            eprintln!("NOISEBOOK_STEPS={limit}: {limit} steps in place of {}", grouped(self.steps));
+            self.steps = limit;
+        }
+        Ok(self)
     }
 
     fn check(&self, dataset: &Dataset) -> Result<()> {
@@ -191,6 +208,19 @@ mod tests {
         let builder = UNet::builder().channels(1).image_size(size).base_channels(8).channel_mults([1]).blocks(1);
         let builder = if let Some(classes) = classes { builder.classes(classes) } else { builder };
         Diffusion::new(&builder.build().unwrap(), &Schedule::cosine(100).unwrap(), Prediction::V).unwrap()
+    }
+
+    #[test]
+    fn the_environment_may_shorten_a_run() {
+        let steps = |limit| Trainer::new(&model(None, 8)).steps(500).at_most(limit).map(|trainer| trainer.steps);
+        assert_eq!(steps(None).unwrap(), 500);
+        assert_eq!(steps(Some("")).unwrap(), 500);
+        assert_eq!(steps(Some("50")).unwrap(), 50);
+        assert_eq!(steps(Some("1000")).unwrap(), 500);
+        for bad in ["0", "-1", "few"] {
+            let said = format!("NOISEBOOK_STEPS = {bad}: must be a whole number of at least 1");
+            assert_eq!(steps(Some(bad)).unwrap_err().to_string(), said);
+        }
     }
 
     #[test]

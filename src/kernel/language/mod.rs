@@ -2,7 +2,8 @@
 //!
 //! rust-analyzer knows the answers, once it has read the standard library, the crate and all its dependencies, which takes
 //! tens of seconds and a gigabyte of memory. In another process, at a low priority, that keeps no cell waiting; questions
-//! are answered while a cell runs; and whatever happens to rust-analyzer, the variables are safe.
+//! are answered while a cell runs; and whatever happens to rust-analyzer, the variables are safe. It starts when the
+//! kernel has been idle for a moment, or is asked: where a program runs one cell after the other, nobody asks.
 
 mod documentation;
 mod process;
@@ -32,6 +33,9 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(14);
 
 /// How long a cell waits that asks for documentation: rust-analyzer may still be reading.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often is looked whether the kernel is idle. Idle twice in a row, it has somebody who reads or types.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Documentation as MIME types and their contents.
 pub type Page = Map<String, Value>;
@@ -92,14 +96,27 @@ struct Process {
 
 impl Answering {
     fn run(mut self, requests: &Receiver<Request>) {
-        self.process = self.start().map_err(|error| log::line(format_args!("no completion: {error}"))).ok();
-        while let Ok(request) = requests.recv() {
-            let request = match request {
-                Request::Answer(request) => request,
-                Request::Document(name, page) => {
+        let mut idle = 0;
+        loop {
+            let received = if idle < 2 {
+                requests.recv_timeout(LOOK)
+            } else {
+                requests.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let request = match received {
+                Ok(Request::Answer(request)) => request,
+                Ok(Request::Document(name, page)) => {
                     let _ = page.send(self.documentation(&name, name.len(), LONG_PATIENCE));
                     continue;
                 }
+                Err(RecvTimeoutError::Timeout) => {
+                    idle = if self.shared.interrupts.idle() { idle + 1 } else { 0 };
+                    if idle == 2 {
+                        self.ready();
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
             };
             self.replies.publisher.status(&request.header, "busy");
             let code = request.content.get("code").and_then(Value::as_str).unwrap_or_default();
@@ -114,6 +131,13 @@ impl Answering {
                 self.replies.send(&request, "complete_reply", content);
             }
             self.replies.publisher.status(&request.header, "idle");
+        }
+    }
+
+    /// Starts the process, unless there is one.
+    fn ready(&mut self) {
+        if self.process.is_none() {
+            self.process = self.start().map_err(|error| log::line(format_args!("no completion: {error}"))).ok();
         }
     }
 
@@ -191,9 +215,7 @@ impl Answering {
 
     /// The process's answer, if it comes in time. A process that has ended is started again for the next question.
     fn ask(&mut self, what: &str, code: &str, at: usize, patience: Duration) -> Option<Value> {
-        if self.process.is_none() {
-            self.process = self.start().ok();
-        }
+        self.ready();
         let begin = Instant::now();
         if self.process.as_ref()?.open {
             self.answer(begin, patience)?;

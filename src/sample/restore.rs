@@ -1,8 +1,9 @@
-//! Inpainting by moment matching: Rozet et al. 2024, "Learning Diffusion Priors from Observations by Expectation Maximization"
-//! (MMPS).
+//! Restoring by moment matching: Rozet et al. 2024, "Learning Diffusion Priors from Observations by Expectation Maximization"
+//! (MMPS); and by projection: Wang et al. 2022, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model" (DDNM).
 
+use super::measurement::Measurement;
 use crate::denoiser::{Denoiser, Jacobian, check_samples};
-use crate::show::{Bundle, Show, grouped, sides};
+use crate::show::{Bundle, Show, sides};
 use crate::{Error, Result, Schedule};
 use std::fmt;
 use std::rc::Rc;
@@ -12,17 +13,43 @@ use tch::{Device, Kind, Tensor};
 /// of the measurement that the linear system allows for, and keeps it solvable where the model is certain.
 const LEAST: f64 = 1e-6;
 
-/// A denoiser that knows some elements of the sample, H x_0 = y, and makes up the rest to suit:
+/// A denoiser that knows a linear [measurement](Measurement) of the sample, A x_0 = y, and makes up the rest to suit:
 ///
-/// x_0 + C H^T (H C H^T)^-1 (y - H x_0), with the covariance C of x_0 given x_t, which by Tweedie's formula is
+/// x_0 + C P (P C P)^-1 (A^+ y - P x_0), with P = A^+ A and the covariance C of x_0 given x_t, which by Tweedie's formula is
 /// (sigma^2/alpha) d x_0/d x_t.
 ///
 /// That is the mean of x_0 given x_t and y if x_0 given x_t were Gaussian: exact for Gaussian data, and for other data nearly so
 /// with little noise. Any model and any sampler will do. The linear system is solved by conjugate gradients, an iteration for each
-/// pass backwards through the model; C is never held. Known elements of the answer are y itself.
+/// pass backwards through the model; C is never held. What is measured of the answer is y itself, before a sampler
+/// [clips](super::Sampler::clip) it.
+///
+/// With no iterations it is DDNM's projection, A^+ y + (1 - P) x_0, which takes C for a multiple of 1: what is known is put in its
+/// place, and the model has to find the rest by itself at the next level.
 ///
 /// At alpha = 0, where C would be 0/0, and where the model is certain (C = 0) the rest is the model's own. Its answer has no
 /// gradient.
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let digits = Dataset::digits()?;
+/// let model = Ideal::new(&digits, &Schedule::cosine(1_000)?)?; // or one that has learned
+/// let squares = Measurement::downsample(2);
+/// let restore = Restore::new(&model, &squares, &digits.image(0)?)?;
+/// let samples = Sampler::ddim(20).count(4).sample(&restore)?.images();
+/// let missed = squares.apply(&samples)? - squares.apply(&digits.image(0)?)?;
+/// assert!(missed.abs().max().double_value(&[]) < 1e-5);
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Restore {
+    inner: Rc<dyn Denoiser>,
+    measurement: Measurement,
+    /// A^+ y: float64, 1 x the shape of a sample, or one for each sample that is drawn.
+    known: Rc<Tensor>,
+    iterations: usize,
+}
+
+/// [`Restore`] where the measurement is a mask, by the name that the field has for it: the elements where it is true are known.
 ///
 /// ```
 /// use noisebook::prelude::*;
@@ -35,61 +62,53 @@ const LEAST: f64 = 1e-6;
 /// assert!((samples.get(0) - &image).narrow(1, 0, 4).abs().max().double_value(&[]) < 1e-6);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Inpaint {
-    inner: Rc<dyn Denoiser>,
-    /// True where an element is known: 1 x the shape of a sample.
-    mask: Rc<Tensor>,
-    /// What is known of it, and 0 elsewhere: float64.
-    known: Rc<Tensor>,
-    iterations: usize,
-}
+pub type Inpaint = Restore;
 
-impl Inpaint {
-    /// `mask` is true (or not 0) where `image` is known; both are of the shape of a sample. What `image` holds elsewhere does
-    /// not matter.
+impl Restore {
+    /// What `measurement` (or a mask: true, or not 0, where an element is known) leaves of `image` is known. The image is of the
+    /// shape of a sample; what it holds besides does not matter. N images, N x the shape, are one for each of N samples.
     ///
     /// # Errors
-    /// Another shape; a mask that knows nothing; known elements that are not finite.
+    /// Another shape; a measurement that this shape does not have, or that knows nothing; known elements that are not finite.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// let covariance = Tensor::from_slice(&[1.0, 0.9, 0.9, 1.0]).view([2, 2]);
     /// let model = Gaussian::new(&Tensor::from_slice(&[0.0, 0.0]), &covariance, &Schedule::cosine(1_000)?)?;
     /// let (mask, image) = (Tensor::from_slice(&[true, false]), Tensor::from_slice(&[2.0, f64::NAN]));
-    /// let found = Sampler::ddim(50).clip(false).count(500).sample(&Inpaint::new(&model, &mask, &image)?)?.images();
+    /// let found = Sampler::ddim(50).clip(false).count(500).sample(&Restore::new(&model, &mask, &image)?)?.images();
     /// assert!((found.select(1, 1).mean(Kind::Double).double_value(&[]) - 1.8).abs() < 0.1); // 0.9 of the known 2
     /// # Ok::<(), noisebook::Error>(())
     /// ```
-    pub fn new(model: &(impl Denoiser + Clone + 'static), mask: &Tensor, image: &Tensor) -> Result<Self> {
-        let shape = model.sample_shape();
-        for (name, x) in [("mask", mask), ("image", image)] {
-            if x.size() != shape {
-                let rule = format!("of the shape of a sample, {}", sides(&shape));
-                return Err(Error::argument(name, format!("{:?}", x.size()), rule));
-            }
+    pub fn new(
+        model: &(impl Denoiser + Clone + 'static),
+        measurement: impl Into<Measurement>,
+        image: &Tensor,
+    ) -> Result<Self> {
+        let (measurement, shape) = (measurement.into(), model.sample_shape());
+        measurement.check(&shape)?;
+        let images = if image.size() == shape { image.f_unsqueeze(0)? } else { image.shallow_clone() };
+        if images.dim() != shape.len() + 1 || images.size()[0] == 0 || images.size()[1..] != shape {
+            let rule = format!("of the shape of a sample, {}", sides(&shape));
+            return Err(Error::argument("image", format!("{:?}", image.size()), rule));
         }
-        let mask = mask.f_to_device(model.device())?.f_to_kind(Kind::Bool)?.f_unsqueeze(0)?;
-        if count(&mask)? == 0 {
-            return Err(Error::argument("mask", "0 known", "at least 1 element is known"));
-        }
-        let image = image.f_to_device(model.device())?.f_to_kind(Kind::Double)?.f_detach()?.f_unsqueeze(0)?;
-        let known = image.f_masked_fill(&mask.f_logical_not()?, 0.0)?;
+        let images = images.f_to_device(model.device())?.f_to_kind(Kind::Double)?.f_detach()?;
+        let known = measurement.project(&images)?;
         let largest = known.f_abs()?.f_max()?.f_double_value(&[])?;
         if !largest.is_finite() {
             return Err(Error::argument("image", largest, "known elements are finite"));
         }
-        Ok(Self { inner: Rc::new(model.clone()), mask: Rc::new(mask), known: Rc::new(known), iterations: 5 })
+        Ok(Self { inner: Rc::new(model.clone()), measurement, known: Rc::new(known), iterations: 5 })
     }
 
-    /// Iterations of conjugate gradients (default 5). As many as there are known elements solve the system whole; a few come
-    /// near.
+    /// Iterations of conjugate gradients (default 5). As many as there are known numbers solve the system whole; a few come
+    /// near; 0 is DDNM's projection, which needs no pass backwards.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// # let model = Gaussian::isotropic(0.0, 1.0, [2], &Schedule::cosine(100)?)?;
     /// let (mask, image) = (Tensor::from_slice(&[true, false]), Tensor::from_slice(&[2.0, 0.0]));
-    /// let inpaint = Inpaint::new(&model, &mask, &image)?.iterations(1); // for one known number
+    /// let restore = Restore::new(&model, &mask, &image)?.iterations(1); // for one known number
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -97,17 +116,16 @@ impl Inpaint {
         Self { iterations, ..self.clone() }
     }
 
-    /// C H^T (H C H^T + `least`)^-1 `residual`: N x the shape, from a residual that is 0 where nothing is known.
+    /// C P (P C P + `least`)^-1 `residual`: N x the shape, from a residual that P leaves as it is.
     fn correction(&self, jacobian: &Jacobian, variance: f64, residual: &Tensor) -> Result<Tensor> {
         let least = LEAST * variance.min(1.0);
         let covariance = |v: &Tensor| -> Result<Tensor> { Ok(jacobian.transposed(v)?.f_mul_scalar(variance)?) };
-        let known = self.mask.f_to_kind(residual.f_kind()?)?;
         let mut rest = residual.shallow_clone();
         let mut direction = residual.shallow_clone();
         let mut solution = residual.f_zeros_like()?;
         let mut square = dot(&rest, &rest)?;
         for _ in 0..self.iterations {
-            let image = covariance(&direction)?.f_mul(&known)?.f_add(&direction.f_mul_scalar(least)?)?;
+            let image = self.measurement.project(&covariance(&direction)?)?.f_add(&direction.f_mul_scalar(least)?)?;
             // A network's C may have a negative direction: it is taken for one without variance.
             let floor = dot(&direction, &direction)?.f_mul_scalar(least)?.f_clamp_min(f64::MIN_POSITIVE)?;
             let length = square.f_div(&dot(&direction, &image)?.f_maximum(&floor)?)?;
@@ -120,6 +138,11 @@ impl Inpaint {
         }
         covariance(&solution)
     }
+
+    /// A^+ y - P x_0: what is known and `x0` has otherwise.
+    fn residual(&self, x0: &Tensor) -> Result<Tensor> {
+        Ok(self.known.f_sub(&self.measurement.project(x0)?)?)
+    }
 }
 
 /// The products of samples with one another: N x 1 x ... 1.
@@ -128,35 +151,32 @@ fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(a.f_mul(b)?.f_sum_dim_intlist(&dims[..], true, a.f_kind()?)?)
 }
 
-fn count(mask: &Tensor) -> Result<i64> {
-    Ok(mask.f_sum(Kind::Int64)?.f_int64_value(&[])?)
-}
-
-impl Denoiser for Inpaint {
+impl Denoiser for Restore {
     fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         check_samples("xt", xt, &self.sample_shape())?;
-        if self.iterations == 0 {
-            return Err(Error::argument("iterations", 0, "take at least 1"));
-        }
         if xt.requires_grad() {
-            return Err(Error::argument("xt", "with a gradient", "what inpainting makes up has no gradient"));
+            return Err(Error::argument("xt", "with a gradient", "what is made up has no gradient"));
+        }
+        let (images, samples) = (self.known.size()[0], xt.size()[0]);
+        if images != 1 && images != samples {
+            let rule = format!("there are {images} images to restore: draw one sample for each");
+            return Err(Error::argument("count", samples, rule));
         }
         let (alpha, sigma) = (self.schedule().alpha(t), self.schedule().sigma(t));
         let (kind, xt) = (xt.f_kind()?, xt.f_to_device(self.device())?.f_to_kind(Kind::Double)?);
-        let x0 = if alpha == 0.0 {
+        let x0 = if alpha == 0.0 || self.iterations == 0 {
             self.inner.denoise(&xt, t, labels)?
         } else {
             let jacobian = Jacobian::at(&*self.inner, &xt, t, labels)?;
             let x0 = jacobian.x0()?;
-            let residual = self.known.f_sub(&x0)?.f_mul(&self.mask)?;
-            x0.f_add(&self.correction(&jacobian, sigma * sigma / alpha, &residual)?)?
+            x0.f_add(&self.correction(&jacobian, sigma * sigma / alpha, &self.residual(&x0)?)?)?
         };
-        Ok(x0.f_where_self(&self.mask.f_logical_not()?, &self.known)?.f_to_kind(kind)?)
+        Ok(x0.f_add(&self.residual(&x0)?)?.f_to_kind(kind)?)
     }
 
     fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
         match self.inner.starts(count, seed)? {
-            Some(_) => Err(Error::argument("model", "a bridge", "inpainting takes noise for Gaussian")),
+            Some(_) => Err(Error::argument("model", "a bridge", "restoring takes noise for Gaussian")),
             None => Ok(None),
         }
     }
@@ -178,15 +198,17 @@ impl Denoiser for Inpaint {
     }
 }
 
-impl fmt::Debug for Inpaint {
+impl fmt::Debug for Restore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = count(&self.mask).unwrap_or(0);
-        let (known, all) = (grouped(known as usize), grouped(self.mask.numel()));
-        write!(f, "inpainting: {known} of {all} elements known, {} iterations", self.iterations)
+        write!(f, "{}: {:?}, ", self.measurement.task(), self.measurement)?;
+        match self.iterations {
+            0 => f.write_str("by projection"),
+            iterations => write!(f, "{iterations} iterations"),
+        }
     }
 }
 
-impl Show for Inpaint {
+impl Show for Restore {
     fn bundle(&self) -> Result<Bundle> {
         Ok(Bundle::text(format!("{self:?}")))
     }
@@ -205,9 +227,9 @@ mod tests {
         Gaussian::new(&Tensor::from_slice(&MEAN), &covariance, schedule).unwrap()
     }
 
-    fn known(model: &Gaussian, values: [f64; 3]) -> Inpaint {
+    fn known(model: &Gaussian, values: [f64; 3]) -> Restore {
         let image = Tensor::from_slice(&values);
-        Inpaint::new(model, &image.isfinite(), &image).unwrap()
+        Restore::new(model, &image.isfinite(), &image).unwrap()
     }
 
     fn largest(x: Tensor) -> f64 {
@@ -262,7 +284,7 @@ mod tests {
             Dataset::new("points", &Tensor::from_slice(&[1.0, 0.0, 0.0, 1.0]).view([2, 2]), None, &[]).unwrap();
         let ideal = Ideal::new(&points, &Schedule::edm(10).unwrap()).unwrap();
         let image = Tensor::from_slice(&[5.0, 0.0]);
-        let certain = Inpaint::new(&ideal, &Tensor::from_slice(&[1i64, 0]), &image).unwrap();
+        let certain = Restore::new(&ideal, &Tensor::from_slice(&[1i64, 0]), &image).unwrap();
         let said = certain.denoise(&Tensor::from_slice(&[0.99, 0.01]).view([1, 2]), 0.1, None).unwrap();
         assert!(largest(said - Tensor::from_slice(&[5.0, 0.0])) < 1e-6);
     }
@@ -273,27 +295,87 @@ mod tests {
         let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).blocks(1).build();
         let model = Diffusion::new(&unet.unwrap(), &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
         let (digits, mask) = (Dataset::digits().unwrap(), Tensor::ones([1, 8, 8], (Kind::Float, Device::Cpu)).tril(0));
-        let inpaint = Inpaint::new(&model, &mask, &digits.image(3).unwrap()).unwrap();
+        let inpaint = Restore::new(&model, &mask, &digits.image(3).unwrap()).unwrap();
         let images = Sampler::ddim(3).count(2).sample(&inpaint).unwrap().images();
         assert!(largest((&images - digits.image(3).unwrap()) * &mask) < 1e-6);
         assert!(images.isfinite().all().int64_value(&[]) == 1 && largest(images.get(0) - images.get(1)) > 1e-3);
+    }
+
+    /// Grey and super-resolution of images whose pixels are correlated: the mean of x_0 given x_t and y, by conditioning the
+    /// joint Gaussian, with as many iterations as there are known numbers.
+    #[test]
+    fn of_gaussian_images_it_is_the_conditional_mean() {
+        let options = (Kind::Double, Device::Cpu);
+        let root = (Tensor::arange(64, options) * 1.7).sin().view([8, 8]);
+        let covariance = root.matmul(&root.transpose(0, 1)) * 0.05 + Tensor::eye(8, options) * 0.1;
+        let mean = (Tensor::arange(8, options) * 0.9).cos().view([2, 2, 2]) * 0.3;
+        let image = (Tensor::arange(8, options) * 2.3).sin().view([2, 2, 2]);
+        // Rows of A: the two channels of each pixel; the four pixels of each channel.
+        let eye = |size| Tensor::eye(size, options);
+        let (pixels, channels) =
+            (Tensor::cat(&[eye(4), eye(4)], 1) / 2.0, eye(2).repeat_interleave_self_int(4, 1, None) / 4.0);
+        for (measurement, a, known) in [(Measurement::grey(), pixels, 4), (Measurement::downsample(2), channels, 2)] {
+            for schedule in [Schedule::linear(100), Schedule::edm(100)].map(Result::unwrap) {
+                let model = Gaussian::new(&mean, &covariance, &schedule).unwrap();
+                let restore = Restore::new(&model, &measurement, &image).unwrap().iterations(known);
+                for t in [0.05, 0.5, 0.95] {
+                    let (alpha, sigma) = (schedule.alpha(t), schedule.sigma(t));
+                    let xt = (Tensor::arange(16, options) * 3.1).cos().view([2, 2, 2, 2]) * (alpha + sigma);
+                    let measure = Tensor::cat(&[a.shallow_clone(), eye(8) * alpha], 0);
+                    let y = a.matmul(&image.view([8, 1])).view([1, -1]).expand([2, a.size()[0]], false);
+                    let seen = Tensor::cat(&[y, xt.view([2, 8])], 1);
+                    let noise = Tensor::cat(
+                        &[Tensor::zeros([a.size()[0]], options), Tensor::full([8], sigma * sigma, options)],
+                        0,
+                    );
+                    let spread = measure.matmul(&covariance).matmul(&measure.transpose(0, 1)) + noise.diag(0);
+                    let gain = covariance.matmul(&measure.transpose(0, 1)).matmul(&spread.inverse());
+                    let away = seen - measure.matmul(&mean.view([8, 1])).view([1, -1]);
+                    let expected = away.matmul(&gain.transpose(0, 1)) + mean.view([1, 8]);
+                    let error = largest(restore.denoise(&xt, t, None).unwrap().view([2, 8]) - expected);
+                    assert!(error < 1e-4, "{measurement:?} {schedule:?} {t}: {error}");
+                }
+            }
+        }
+    }
+
+    /// By projection what is known is y exactly and the rest is the model's; of independent pixels that is the conditional
+    /// mean, whatever the measurement.
+    #[test]
+    fn a_projection_keeps_what_is_known_and_the_rest_of_the_model() {
+        let schedule = Schedule::cosine(100).unwrap();
+        let model = Gaussian::isotropic(0.2, 0.5, [3, 4, 4], &schedule).unwrap();
+        let (xt, image) = (model.sample(2, 1).unwrap().to_kind(Kind::Double), model.sample(1, 2).unwrap().get(0));
+        for measurement in [Measurement::grey(), Measurement::downsample(2), Measurement::downsample(4)] {
+            let restore = Restore::new(&model, &measurement, &image).unwrap();
+            let (said, own) =
+                (restore.iterations(0).denoise(&xt, 0.5, None).unwrap(), model.denoise(&xt, 0.5, None).unwrap());
+            let left = |x: &Tensor| measurement.apply(x).unwrap();
+            assert!(largest(left(&said) - left(&image)) < 1e-7);
+            assert!(largest((&said - left(&said)) - (&own - left(&own))) < 1e-12);
+            assert!(largest(restore.denoise(&xt, 0.5, None).unwrap() - &said) < 1e-6);
+            let samples = Sampler::ddim(5).clip(false).count(2).sample(&restore.iterations(0)).unwrap().images();
+            assert!(largest(left(&samples) - left(&image)) < 1e-6);
+        }
     }
 
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let model = correlated(&Schedule::cosine(10).unwrap());
         let (mask, image) = (Tensor::from_slice(&[true, false, false]), Tensor::from_slice(&[0.7, 0.0, 0.0]));
-        let said = |mask: &Tensor, image: &Tensor| Inpaint::new(&model, mask, image).unwrap_err().to_string();
+        let said = |mask: &Tensor, image: &Tensor| Restore::new(&model, mask, image).unwrap_err().to_string();
         assert_eq!(said(&mask.view([1, 3]), &image), "mask = [1, 3]: of the shape of a sample, 3");
         assert_eq!(said(&mask, &image.narrow(0, 0, 2)), "image = [2]: of the shape of a sample, 3");
         assert_eq!(said(&mask.zeros_like(), &image), "mask = 0 known: at least 1 element is known");
         assert_eq!(said(&mask, &(&image / 0.0)), "image = inf: known elements are finite");
-        let inpaint = Inpaint::new(&model, &mask, &image).unwrap();
+        let inpaint = Restore::new(&model, &mask, &image).unwrap();
         assert_eq!(format!("{inpaint:?}"), "inpainting: 1 of 3 elements known, 5 iterations");
         let xt = Tensor::zeros([1, 3], (Kind::Double, Device::Cpu));
-        let none = inpaint.clone().iterations(0).denoise(&xt, 0.5, None).unwrap_err().to_string();
-        assert_eq!(none, "iterations = 0: take at least 1");
+        let two = Restore::new(&model, &mask, &Tensor::stack(&[&image, &image], 0)).unwrap();
+        let count = two.denoise(&xt, 0.5, None).unwrap_err().to_string();
+        assert_eq!(count, "count = 1: there are 2 images to restore: draw one sample for each");
+        assert_eq!(format!("{:?}", two.iterations(0)), "inpainting: 1 of 3 elements known, by projection");
         let gradient = inpaint.denoise(&xt.set_requires_grad(true), 0.5, None).unwrap_err().to_string();
-        assert_eq!(gradient, "xt = with a gradient: what inpainting makes up has no gradient");
+        assert_eq!(gradient, "xt = with a gradient: what is made up has no gradient");
     }
 }

@@ -1,0 +1,171 @@
+//! Draws the figures of this crate into a page, docs/gallery.md, each below the code that drew it: `make gallery`.
+//!
+//! The code on the page is this file's own: what stands between `page.figure(...)` and `page.draw(&expression)?`.
+
+mod page;
+
+use noisebook::prelude::*;
+use page::Page;
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut page = Page::new("docs", include_str!("main.rs"));
+    data(&mut page)?;
+    forward(&mut page)?;
+    networks(&mut page)?;
+    images(&mut page)?;
+    plane(&mut page)?;
+    page.write()
+}
+
+fn data(page: &mut Page) -> Result<(), Box<dyn Error>> {
+    page.section("Data");
+
+    page.figure("Images with their labels");
+    let digits = Dataset::digits()?;
+    page.draw(&digits)?;
+
+    page.figure("Points in the plane");
+    let eight = Dataset::eight_gaussians(1_500)?;
+    page.draw(&eight)?;
+
+    page.figure("What is in a data set");
+    page.draw(&digits.report()?)?;
+
+    page.figure("Where points are dense");
+    page.draw(&Dataset::checkerboard(50_000)?.density()?)
+}
+
+fn forward(page: &mut Page) -> Result<(), Box<dyn Error>> {
+    let digits = Dataset::digits()?;
+    page.section("Noise");
+
+    page.figure("A schedule");
+    let schedule = Schedule::linear(1_000)?;
+    page.draw(&schedule)?;
+
+    page.figure("Schedules compared");
+    let (cosine, edm) = (Schedule::cosine(1_000)?, Schedule::edm(1_000)?);
+    page.draw(&Schedule::compare(&[&schedule, &cosine, &edm])?)?;
+
+    page.figure("One image, more and more noise");
+    page.draw(&schedule.noise(&digits.image(0)?).at((0..8).map(|k| 999 * k / 7))?)?;
+
+    page.figure("The same, as the Markov chain that it is");
+    page.draw(&schedule.walk(&digits.image(0)?).every(333)?)?;
+
+    page.figure("Points, more and more noise");
+    let moons = Dataset::moons(2_000, 0.05)?;
+    page.draw(&schedule.noise(&moons.images()).at([0, 100, 250, 500, 999])?)?;
+
+    page.figure("Brownian motion");
+    page.draw(&Paths::brownian(200)?)?;
+
+    page.figure("The Ornstein-Uhlenbeck process");
+    page.draw(&Paths::ornstein_uhlenbeck(1.0, 1.0, 200)?)?;
+
+    page.figure("Langevin dynamics");
+    let means = Tensor::from_slice(&[-2.0, 2.0]).view([2, 1]);
+    let modes = GaussianMixture::new([0.5, 0.5], &means, [0.5, 0.5], &cosine)?;
+    page.draw(&Paths::langevin(&modes, 0.2, 0.02, 200)?)?;
+
+    page.figure("The levels of noise that training sees");
+    page.draw(&TrainingLevels::edm().histogram(&edm, 0)?)?;
+
+    page.figure("How much an error counts");
+    page.draw(&LossWeight::curves(&cosine, Prediction::V)?)?;
+
+    page.figure("Where a sampler's steps lie");
+    page.draw(&Spacing::Trailing.chart(&cosine, 20)?)
+}
+
+fn networks(page: &mut Page) -> Result<(), Box<dyn Error>> {
+    page.section("Networks");
+
+    page.figure("What a network is made of");
+    let builder = UNet::builder().channels(1).image_size(8).base_channels(16).channel_mults([1, 2, 2]).blocks(1);
+    let unet = builder.attention_at([4]).classes(10).build()?;
+    page.draw(&unet)?;
+
+    page.figure("What a network sees of the time");
+    page.draw(&unet.time_embedding()?)?;
+
+    page.figure("Fourier features");
+    page.draw(&TimeEmbedding::fourier())?;
+
+    page.figure("A learning rate");
+    page.draw(&LearningRate::Cosine { warm_up: 100 })
+}
+
+fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
+    page.section("Training and sampling");
+
+    page.figure("One step of training");
+    let (train, test) = Dataset::digits()?.split(0.9, 0)?;
+    let builder = UNet::builder().channels(1).image_size(8).base_channels(16).channel_mults([1, 2]).blocks(1);
+    let model = Diffusion::new(&builder.classes(10).build()?, &Schedule::cosine(1_000)?, Prediction::V)?;
+    let trainer = Trainer::new(&model).steps(600).batch_size(64).lr(3e-3).ema(0.99).label_dropout(0.1);
+    page.draw(&trainer.iter(&train)?.next())?;
+
+    page.figure("A training run (while it goes on, this figure moves)");
+    let run = trainer.validate(&test).fit(&train)?;
+    page.draw(&run)?;
+
+    page.figure("The loss by the level of noise");
+    page.draw(&run.loss_by_level()?)?;
+
+    page.figure("Samples");
+    let samples = Sampler::ddim(50).guidance_scale(2.0).labels(0..10).count(20).sample(&run.ema()?)?;
+    page.draw(&samples)?;
+
+    page.figure("The way that they came");
+    page.draw(&samples.trajectory()?)?;
+
+    page.figure("The same, moving");
+    page.draw(&samples.animation()?)?;
+
+    page.figure("One step of it");
+    page.draw(&Sampler::ddim(10).labels(0..8).iter(&run.ema()?)?.nth(4))?;
+
+    page.figure("Each beside its nearest image of the training set");
+    page.draw(&samples.nearest(&train)?)?;
+
+    page.figure("Whether samples are what was asked for");
+    page.draw(&test.nearest(&train)?.class_report()?)
+}
+
+fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {
+    page.section("In the plane, where everything can be seen");
+
+    page.figure("The score");
+    let moons = Dataset::moons(2_000, 0.05)?;
+    let ideal = Ideal::new(&moons, &Schedule::linear(1_000)?)?; // the best denoiser of these points
+    page.draw(&ScoreField::of(&ideal, 0.3)?)?;
+
+    page.figure("The ways of samples");
+    let samples = Sampler::heun(30).count(500).sample(&ideal)?;
+    page.draw(&samples.paths()?)?;
+
+    page.figure("The way back, moment by moment");
+    page.draw(&samples.trajectory()?)?;
+
+    page.figure("The same, moving");
+    page.draw(&samples.animation()?)?;
+
+    page.figure("A learned score beside the true one");
+    let mlp = Mlp::builder().build()?;
+    let model = Diffusion::new(&mlp, &Schedule::linear(1_000)?, Prediction::V)?;
+    let run = Trainer::new(&model).steps(800).batch_size(256).lr(2e-3).fit(&moons)?;
+    page.draw(&ScoreField::compare(&run.ema()?, &ideal, 0.3)?.titles("learned", "ideal"))?;
+
+    page.figure("How likely each point is to a model");
+    let modes = Tensor::from_slice(&[-1.0, 0.0, 1.0, 0.5, 0.5, -1.0]).view([3, 2]);
+    let mixture = GaussianMixture::new([0.3, 0.4, 0.3], &modes, [0.3, 0.2, 0.25], &Schedule::cosine(1_000)?)?;
+    page.draw(&LikelihoodMap::of(&mixture, &mixture.sample(300, 0)?)?)?;
+
+    page.figure("A bridge from one data set to another");
+    let circles = Dataset::circles(2_000, 0.05)?;
+    let flow = Diffusion::new(&Mlp::builder().build()?, &Schedule::flow(1_000)?, Prediction::Flow)?.source(&moons);
+    let run = Trainer::new(&flow).steps(800).batch_size(256).lr(2e-3).fit(&circles)?;
+    page.draw(&Sampler::heun(30).count(500).sample(&run.ema()?)?.paths()?)
+}

@@ -1,0 +1,95 @@
+//! A page in Markdown, with its pictures in a folder beside it.
+
+use noisebook::prelude::*;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A page, whose code comes from the text of the program that draws it.
+pub struct Page {
+    folder: PathBuf,
+    program: &'static str,
+    text: String,
+    figures: usize,
+}
+
+const HEAD: &str = "# Gallery
+
+Every figure that the crate draws, below the code that drew it. In a notebook the last line of a cell is drawn; here
+`make gallery` ran the code, which is that of [examples/gallery](../examples/gallery/main.rs). All pictures are drawings:
+they stay sharp on dense screens, and are readable on light and on dark pages.
+";
+
+impl Page {
+    /// An empty page, gallery.md in `folder`.
+    pub fn new(folder: &str, program: &'static str) -> Self {
+        Self { folder: folder.into(), program, text: HEAD.into(), figures: 0 }
+    }
+
+    /// Begins a section.
+    pub fn section(&mut self, title: &str) {
+        self.text += &format!("\n## {title}\n");
+    }
+
+    /// Begins a figure: its code goes on to the next call of `draw`.
+    pub fn figure(&mut self, title: &str) {
+        self.text += &format!("\n### {title}\n\n```rust\n{}\n```\n\n", code(self.program, title, self.figures));
+        self.figures += 1;
+    }
+
+    /// Draws what the code makes.
+    pub fn draw(&mut self, value: &dyn Show) -> Result<(), Box<dyn Error>> {
+        let bundle = value.bundle()?;
+        let words: String = bundle.plain_text().lines().take(2).collect::<Vec<_>>().join(". ");
+        if bundle.get("image/svg+xml").is_some() {
+            let name = format!("gallery/{:02}.svg", self.figures);
+            fs::create_dir_all(self.folder.join("gallery"))?;
+            bundle.save(self.folder.join(&name))?;
+            self.text += &format!("![{}]({name})\n", words.replace(['[', ']'], "|"));
+        } else if let Some(html) = bundle.get("text/html").and_then(|html| html.as_str()) {
+            self.text += html;
+        } else {
+            self.text += &format!("```text\n{}\n```\n", bundle.plain_text());
+        }
+        Ok(())
+    }
+
+    /// Writes the page. Pictures of an earlier page that this one does not have go.
+    pub fn write(&self) -> Result<(), Box<dyn Error>> {
+        fs::write(self.folder.join("gallery.md"), &self.text)?;
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let mut bytes = 0;
+        for file in fs::read_dir(self.folder.join("gallery"))?.flatten() {
+            let number = file.path().file_stem().and_then(|stem| stem.to_string_lossy().parse::<usize>().ok());
+            if number.is_some_and(|number| number > self.figures) {
+                fs::remove_file(file.path())?;
+            }
+            bytes += size(&file.path());
+        }
+        println!(
+            "{} figures, {} kB of pictures: {}",
+            self.figures,
+            bytes / 1_000,
+            self.folder.join("gallery.md").display()
+        );
+        Ok(())
+    }
+}
+
+/// The code of the figure at this place: what stands between `page.figure(...)` and the end of `page.draw(&...)`.
+fn code(program: &str, title: &str, place: usize) -> String {
+    let begin = "    page.figure(\"";
+    let block = program.split(begin).nth(place + 1).unwrap_or_default();
+    assert!(block.starts_with(title), "the code of '{title}' is not where it should be");
+    let lines = block.lines().skip(1).map(|line| line.strip_prefix("    ").unwrap_or(line));
+    let mut code: Vec<&str> = Vec::new();
+    for line in lines {
+        if let Some(expression) = line.strip_prefix("page.draw(&") {
+            let end = expression.trim_end_matches(['?', ';']);
+            code.push(end.strip_suffix(')').unwrap_or(end));
+            return code.join("\n");
+        }
+        code.push(line);
+    }
+    panic!("'{title}' draws nothing");
+}

@@ -159,14 +159,7 @@ pub(crate) fn sheets(rows: &[Vec<Cloud>], captions: &[Vec<String>]) -> Vec<Figur
     rows.iter().zip(captions).map(|(row, captions)| over(region, row, captions, row.len(), &[], "")).collect()
 }
 
-fn over(
-    (x, y): Region,
-    clouds: &[Cloud],
-    captions: &[String],
-    columns: usize,
-    rows: &[String],
-    title: &str,
-) -> Figure {
+fn over((x, y): Region, clouds: &[Cloud], captions: &[String], columns: usize, rows: &[String], title: &str) -> Figure {
     let columns = columns.clamp(1, clouds.len().max(1));
     let width = ((PAGE_WIDTH - GAP * (columns - 1) as f64) / columns as f64).min(300.0).floor();
     let part = |(index, cloud): (usize, &Cloud)| -> Part {

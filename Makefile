@@ -25,7 +25,7 @@ SCREENSHOTS = notebooks/01-first-diffusion.ipynb=11
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 
-.PHONY: help demo test test-slow test-notebooks test-browser notebooks screenshots stress-training gallery bench-figures bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
+.PHONY: help demo test test-slow test-notebooks test-browser notebooks screenshots stress-training gallery bench bench-figures bench-samplers compare-training lab install doctor bench-kernel stress-kernel clean setup build kernel
 .NOTPARALLEL:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make notebooks run the whole course and save it with its outputs (20 minutes)"
 	@echo "make test-browser  look at the live figure in JupyterLab with Chromium"
+	@echo "make bench     train and sample here and in PyTorch, in turn, and print the ratios (15 minutes)"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
 	@echo "make gallery         draws every figure into docs/gallery.md (two minutes)"
 	@echo "make bench-figures   how long figures take to draw (seconds)"
@@ -99,6 +100,11 @@ test-slow: build
 # A training that is killed a hundred times at random moments, and ends where one that nobody kills does; two minutes.
 stress-training: build
 	@$(ENV) cargo test --locked --test nothing_lost -- --ignored --nocapture
+
+# docs/performance.md holds the table of the last time. Best on a machine that does nothing else.
+bench: setup
+	@$(ENV) cargo build --locked --example speed
+	@$(ENV) python scripts/bench_speed.py "$(TARGET)/debug/examples/speed"
 
 # Wall time of every sampler beside its network's: the article's at 32 px. Best on a machine that does nothing else.
 bench-samplers: setup

@@ -23,7 +23,7 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`Error`], [`device`] | the ground: one error; devices |
+//! | [`Error`], [`device`], [`accel`] | the ground: one error; devices; speed |
 //! | [`show`] | MIME bundles, grids, charts, pictures of the plane, tables, live figures: parts of pictures |
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
 //! | [`process`] | the forward process: one jump, a Markov chain, an SDE |
@@ -45,6 +45,7 @@ mod fields;
 mod labels;
 mod random;
 
+pub mod accel;
 pub mod data;
 pub mod device;
 pub mod evaluate;

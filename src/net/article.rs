@@ -3,12 +3,15 @@
 use super::article_builder::ArticleUNetBuilder;
 use super::article_layers::{DoubleConv, Down, EMBEDDING, SelfAttention, Up};
 use super::checks::check_input;
+use super::layer_times::{Clock, LayerTimes, title};
 use super::layers::{Conv2d, Embedding};
+use super::layout::channels_last;
 use super::parameters::Parameters;
 use super::parameters_builder::ParametersBuilder;
 use super::saved;
 use super::summary::Summary;
 use super::time::sinusoidal;
+use super::unet::input_of;
 use super::{Network, UNet};
 use crate::Result;
 use crate::schedule::Levels;
@@ -146,6 +149,46 @@ impl ArticleUNet {
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 
+    /// How long each layer takes for so many images of noise, forward and backward.
+    ///
+    /// # Errors
+    /// No image at all; what libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let article = UNet::article().image_size(8).build()?;
+    /// article.layer_times(1)?.show()?; // a table
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn layer_times(&self, images: usize) -> Result<LayerTimes> {
+        let (x, levels) = input_of(self, images)?;
+        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &levels, None, clock))
+    }
+
+    fn pass(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>, clock: &mut Clock) -> Result<Tensor> {
+        check_input(self, x, levels, labels)?;
+        let net = &self.inner.layers;
+        let e = self.embedding(levels, labels)?;
+        let mut x = x.f_to_device(self.device())?.f_to_kind(Kind::Float)?;
+        if self.inner.config.channels_last {
+            x = channels_last(&x)?;
+        }
+        x = clock.layer(format_args!("inc"), &[&x], |x| net.conv_in.forward(x[0]))?;
+        let mut skips = Vec::new();
+        for (i, (down, attention)) in (1..).zip(&net.down) {
+            let half = clock.layer(format_args!("down{i}"), &[&x, &e], |x| down.forward(x[0], x[1]))?;
+            let half = clock.layer(format_args!("sa{i}"), &[&half], |x| attention.forward(x[0]))?;
+            skips.push(std::mem::replace(&mut x, half));
+        }
+        x = clock.layer(format_args!("bot1"), &[&x], |x| net.bottom.0.forward(x[0]))?;
+        x = clock.layer(format_args!("bot2"), &[&x], |x| net.bottom.1.forward(x[0]))?;
+        for (i, ((up, attention), skip)) in (1..).zip(net.up.iter().zip(skips.iter().rev())) {
+            x = clock.layer(format_args!("up{i}"), &[&x, skip, &e], |x| up.forward(x[0], x[1], x[2]))?;
+            x = clock.layer(format_args!("sa{}", i + 3), &[&x], |x| attention.forward(x[0]))?;
+        }
+        Ok(clock.layer(format_args!("outc"), &[&x], |x| net.conv_out.forward(x[0]))?.f_contiguous()?)
+    }
+
     /// The vector that tells every block the time and the class, its SiLU done.
     fn embedding(&self, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
         let mut embedding = sinusoidal(&levels.indices(), EMBEDDING, self.device())?;
@@ -203,20 +246,7 @@ impl Layers {
 
 impl Network for ArticleUNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        check_input(self, x, levels, labels)?;
-        let net = &self.inner.layers;
-        let embedding = self.embedding(levels, labels)?;
-        let mut x = net.conv_in.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
-        let mut skips = Vec::new();
-        for (down, attention) in &net.down {
-            let half = attention.forward(&down.forward(&x, &embedding)?)?;
-            skips.push(std::mem::replace(&mut x, half));
-        }
-        x = net.bottom.1.forward(&net.bottom.0.forward(&x)?)?;
-        for ((up, attention), skip) in net.up.iter().zip(skips.iter().rev()) {
-            x = attention.forward(&up.forward(&x, skip, &embedding)?)?;
-        }
-        net.conv_out.forward(&x)
+        self.pass(x, levels, labels, &mut Clock::off())
     }
 
     fn parameters(&self) -> &Parameters {

@@ -68,6 +68,7 @@ impl UNet {
             time_embedding: TimeEmbedding::described(&fields.object("time_embedding")?)?,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
+            channels_last: false,
             device: None,
         };
         builder.build()
@@ -130,6 +131,7 @@ impl ArticleUNet {
             image_size: fields.integer("image_size")?,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
+            channels_last: false,
             device: None,
         };
         builder.build()

@@ -4,13 +4,16 @@ use super::Network;
 use super::checks::check_input;
 use super::condition::Waves;
 use super::dropout::Dropout;
+use super::layer_times::{Clock, LayerTimes, title};
+use super::layout::channels_last;
 use super::parameters::Parameters;
 use super::saved;
 use super::summary::Summary;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
-use crate::schedule::Levels;
+use crate::random::{Stream, generator, normal};
+use crate::schedule::{Levels, Schedule};
 use crate::show::{Bundle, Show, sides};
 use std::path::Path;
 use std::rc::Rc;
@@ -128,49 +131,82 @@ impl UNet {
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 
+    /// How long each layer takes for so many images of noise, forward and backward.
+    ///
+    /// # Errors
+    /// No image at all; what libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// unet.layer_times(8)?.show()?; // a table
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn layer_times(&self, images: usize) -> Result<LayerTimes> {
+        let (x, levels) = input_of(self, images)?;
+        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &levels, None, None, clock))
+    }
+
     fn pass(
         &self,
         x: &Tensor,
         levels: &Levels,
         labels: Option<&Tensor>,
         mut dropout: Option<Dropout>,
+        clock: &mut Clock,
     ) -> Result<Tensor> {
         check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
-        let embedding = net.condition.forward(levels, labels, self.device())?;
-        let mut x = net.conv_in.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
+        let e = net.condition.forward(levels, labels, self.device())?;
+        let mut x = x.f_to_device(self.device())?.f_to_kind(Kind::Float)?;
+        if self.inner.config.channels_last {
+            x = channels_last(&x)?;
+        }
+        x = clock.layer(format_args!("conv_in"), &[&x], |x| net.conv_in.forward(x[0]))?;
         let mut skips = vec![x.shallow_clone()];
-        for (blocks, halve) in &net.down {
-            for block in blocks {
-                x = block.forward(&x, &embedding, &mut dropout)?;
+        for (level, (blocks, halve)) in net.down.iter().enumerate() {
+            for (i, block) in blocks.iter().enumerate() {
+                let name = format_args!("down.{level}.{i}");
+                x = clock.layer(name, &[&x, &e], |x| block.forward(x[0], x[1], &mut dropout))?;
                 skips.push(x.shallow_clone());
             }
             if let Some(halve) = halve {
-                x = halve.forward(&x)?;
+                x = clock.layer(format_args!("down.{level}.halve"), &[&x], |x| halve.forward(x[0]))?;
                 skips.push(x.shallow_clone());
             }
         }
-        x = net.middle.0.forward(&x, &embedding, &mut dropout)?;
-        x = net.middle.1.forward(&x, &embedding, &mut dropout)?;
-        for (blocks, double) in &net.up {
-            for block in blocks {
-                if let Some(skip) = skips.pop() {
-                    x = Tensor::f_cat(&[x, skip], 1)?;
-                }
-                x = block.forward(&x, &embedding, &mut dropout)?;
+        let (first, last) = &net.middle;
+        x = clock.layer(format_args!("middle.0"), &[&x, &e], |x| first.forward(x[0], x[1], &mut dropout))?;
+        x = clock.layer(format_args!("middle.1"), &[&x, &e], |x| last.forward(x[0], x[1], &mut dropout))?;
+        for (level, (blocks, double)) in (0..net.up.len()).rev().zip(&net.up) {
+            for (i, block) in blocks.iter().enumerate() {
+                let (name, skip) = (format_args!("up.{level}.{i}"), skips.pop());
+                let inputs: Vec<&Tensor> = [&e, &x].into_iter().chain(&skip).collect();
+                x = clock.layer(name, &inputs, |x| block.forward(&Tensor::f_cat(&x[1..], 1)?, x[0], &mut dropout))?;
             }
             if let (Some(double), Some(above)) = (double, skips.last()) {
                 let (_, _, height, width) = above.size4()?;
-                x = double.forward(&x, [height, width])?;
+                let name = format_args!("up.{level}.double");
+                x = clock.layer(name, &[&x], |x| double.forward(x[0], [height, width]))?;
             }
         }
-        net.conv_out.forward(&net.norm_out.forward(&x)?.f_silu()?)
+        let out = |x: &Tensor| net.conv_out.forward(&net.norm_out.forward(x)?.f_silu()?);
+        Ok(clock.layer(format_args!("conv_out"), &[&x], |x| out(x[0]))?.f_contiguous()?)
     }
+}
+
+/// So many images for `network`, each at a level of its own.
+pub(super) fn input_of(network: &dyn Network, images: usize) -> Result<(Tensor, Levels)> {
+    let schedule = Schedule::linear(1_000)?;
+    let levels = Levels::new(&schedule, (0..images).map(|image| image % schedule.levels()))?;
+    let shape: Vec<i64> = std::iter::once(images as i64).chain(network.sample_shape()).collect();
+    let x = normal(&mut generator(0, Stream::Noise, 0), &shape, network.device())?;
+    Ok((x, levels))
 }
 
 impl Network for UNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        self.pass(x, levels, labels, None)
+        self.pass(x, levels, labels, None, &mut Clock::off())
     }
 
     fn forward_training(
@@ -182,7 +218,8 @@ impl Network for UNet {
         step: u64,
     ) -> Result<Tensor> {
         let probability = self.inner.config.dropout;
-        self.pass(x, levels, labels, (probability > 0.0).then(|| Dropout::new(probability, seed, step)))
+        let dropout = (probability > 0.0).then(|| Dropout::new(probability, seed, step));
+        self.pass(x, levels, labels, dropout, &mut Clock::off())
     }
 
     fn parameters(&self) -> &Parameters {

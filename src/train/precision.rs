@@ -1,7 +1,8 @@
 //! Mixed precision: float16 or bfloat16 where a layer is a product of matrices, float32 for the rest.
 
+use crate::accel::symbols::find;
 use crate::{Error, Result};
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 use std::fmt;
 use tch::Device;
 
@@ -75,15 +76,10 @@ struct Switch {
 
 impl Switch {
     fn find() -> Option<Self> {
-        let look = |name: &CStr| -> Option<*mut c_void> {
-            // SAFETY: the name is a NUL-terminated literal; dlsym only looks.
-            let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-            (!found.is_null()).then_some(found)
-        };
-        let enable = look(c"_ZN2at8autocast20set_autocast_enabledEN3c1010DeviceTypeEb")?;
-        let is_enabled = look(c"_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE")?;
-        let set_kind = look(c"_ZN2at8autocast18set_autocast_dtypeEN3c1010DeviceTypeENS1_10ScalarTypeE")?;
-        let kind = look(c"_ZN2at8autocast18get_autocast_dtypeEN3c1010DeviceTypeE")?;
+        let enable = find(c"_ZN2at8autocast20set_autocast_enabledEN3c1010DeviceTypeEb")?;
+        let is_enabled = find(c"_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE")?;
+        let set_kind = find(c"_ZN2at8autocast18set_autocast_dtypeEN3c1010DeviceTypeENS1_10ScalarTypeE")?;
+        let kind = find(c"_ZN2at8autocast18get_autocast_dtypeEN3c1010DeviceTypeE")?;
         // SAFETY: the mangled names hold the arguments' types, which these types are; the results are bool and ScalarType.
         unsafe {
             Some(Self {

@@ -50,9 +50,11 @@ impl Options {
         let mut words = std::env::args().skip(1);
         let what = words.next().unwrap_or_default();
         if what != "train" && what != "sample" {
-            return Err("usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
+            return Err(
+                "usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
                         --threads 0 --amp --channels-last --turns --profile]"
-                .into());
+                    .into(),
+            );
         }
         let mut options = Self {
             what,

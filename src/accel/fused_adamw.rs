@@ -37,24 +37,23 @@ impl List {
 /// `std::optional<at::Tensor>` without a value: a pointer and a flag.
 type Absent = [usize; 2];
 
-type Call =
-    unsafe extern "C-unwind" fn(
-        List,
-        List,
-        List,
-        List,
-        List,
-        List,
-        f64,
-        f64,
-        f64,
-        f64,
-        f64,
-        bool,
-        bool,
-        *const Absent,
-        *const Absent,
-    );
+type Call = unsafe extern "C-unwind" fn(
+    List,
+    List,
+    List,
+    List,
+    List,
+    List,
+    f64,
+    f64,
+    f64,
+    f64,
+    f64,
+    bool,
+    bool,
+    *const Absent,
+    *const Absent,
+);
 
 /// Moves `weights` and both averages in place; to be called without gradients. False where libtorch has no such step: for
 /// tensors elsewhere than on the CPU or a CUDA GPU, of other kinds than float32 and float64, or not in one piece.
@@ -73,7 +72,8 @@ pub(crate) fn fused_adamw(
     if !there || weights.numel() == 0 || ![weights, gradient, mean, square].iter().all(suits) {
         return Ok(false);
     }
-    let name = c"_ZN2at4_ops13_fused_adamw_4callEN3c108ArrayRefINS_6TensorEEES5_S5_S5_S5_S5_dddddbbRKSt8optionalIS4_ES9_";
+    let name =
+        c"_ZN2at4_ops13_fused_adamw_4callEN3c108ArrayRefINS_6TensorEEES5_S5_S5_S5_S5_dddddbbRKSt8optionalIS4_ES9_";
     let Some(found) = find(name) else { return Ok(false) };
     let number = Tensor::f_full([0_i64; 0], f64::from(step.number), (Kind::Float, device))?;
     let absent: Absent = [0; 2];

@@ -26,7 +26,8 @@ mod tests {
             assert_eq!((last.stride()[1], last.stride()[3]), (1, channels));
             assert_eq!(last, x);
             let levels = Levels::new(&Schedule::linear(1_000).unwrap(), [3, 777]).unwrap();
-            let unet = |last| UNet::builder().channels(channels).image_size(16).base_channels(8).channels_last(last).build();
+            let unet =
+                |last| UNet::builder().channels(channels).image_size(16).base_channels(8).channels_last(last).build();
             let article = |last| UNet::article().channels(channels).image_size(16).channels_last(last).build();
             let [plain, last] = [false, true].map(|last| {
                 let (unet, article) = (unet(last).unwrap(), article(last).unwrap());

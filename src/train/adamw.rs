@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_machine_has_the_one_pass() {
-        let (weights, part) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).slice(0, 0, 4, 2));
+        let (weights, part) =
+            (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).slice(0, 0, 4, 2));
         let step = Step { number: 1, lr: 0.1, betas: (BETA1, BETA2), weight_decay: 0.0, epsilon: EPSILON };
         let zeros = || weights.zeros_like();
         assert!(fused_adamw(&weights, &weights.copy(), &zeros(), &zeros(), step).unwrap());

@@ -352,7 +352,9 @@ mod tests {
             (squares.sum::<f64>() / plain.len() as f64).sqrt()
         };
         let (fused, stirred) = (apart(losses(false, 0.0)), apart(losses(true, f64::from(f32::EPSILON))));
-        println!("root mean square of ln(loss/plain loss): fused {fused:.1e}, first weights one digit off {stirred:.1e}");
+        println!(
+            "root mean square of ln(loss/plain loss): fused {fused:.1e}, first weights one digit off {stirred:.1e}"
+        );
         assert!(fused > 0.0 && fused < 3.0 * stirred.max(1e-4), "{fused} and {stirred}");
     }
 

@@ -221,11 +221,6 @@ fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {
     let run = Trainer::new(&model).steps(800).batch_size(256).lr(2e-3).fit(&moons)?;
     page.draw(&ScoreField::compare(&run.ema()?, &ideal, 0.3)?.titles("learned", "ideal"))?;
 
-    page.figure("An ablation: runs that differ in one thing");
-    let small = Diffusion::new(&Mlp::builder().hidden(8).build()?, &Schedule::linear(1_000)?, Prediction::V)?;
-    let small = Trainer::new(&small).steps(800).batch_size(256).lr(2e-3).fit(&moons)?;
-    page.draw(&Run::compare(&[("128 wide", &run), ("8 wide", &small)])?)?;
-
     page.figure("How likely each point is to a model");
     let modes = Tensor::from_slice(&[-1.0, 0.0, 1.0, 0.5, 0.5, -1.0]).view([3, 2]);
     let mixture = GaussianMixture::new([0.3, 0.4, 0.3], &modes, [0.3, 0.2, 0.25], &Schedule::cosine(1_000)?)?;

@@ -42,17 +42,29 @@ impl Page {
     pub fn draw(&mut self, value: &dyn Show) -> Result<(), Box<dyn Error>> {
         let bundle = value.bundle()?;
         let words: String = bundle.plain_text().lines().take(2).collect::<Vec<_>>().join(". ");
-        if bundle.get("image/svg+xml").is_some() {
-            let name = format!("gallery/{:02}.svg", self.figures);
-            fs::create_dir_all(self.folder.join("gallery"))?;
-            bundle.save(self.folder.join(&name))?;
-            self.pictures.push(self.folder.join(&name));
-            self.text += &format!("![{}]({name})\n", words.replace(['[', ']'], "|"));
-        } else if let Some(html) = bundle.get("text/html").and_then(|html| html.as_str()) {
-            self.text += html;
+        let form = |mime: &str| bundle.get(mime).and_then(|text| text.as_str());
+        if let Some(svg) = form("image/svg+xml") {
+            self.picture(svg, &words)?;
+        } else if let Some(html) = form("text/html") {
+            // Code hosts take drawings out of HTML: they come below it.
+            let (table, rest) = html.split_once("<svg").unwrap_or((html, ""));
+            self.text += &format!("{}\n", table.trim_end());
+            if let Some((svg, _)) = rest.rsplit_once("</svg>") {
+                self.text += "\n";
+                self.picture(&format!("<svg{svg}</svg>\n"), &words)?;
+            }
         } else {
             self.text += &format!("```text\n{}\n```\n", bundle.plain_text());
         }
+        Ok(())
+    }
+
+    fn picture(&mut self, svg: &str, words: &str) -> Result<(), Box<dyn Error>> {
+        let name = format!("gallery/{:02}.svg", self.figures);
+        fs::create_dir_all(self.folder.join("gallery"))?;
+        fs::write(self.folder.join(&name), svg)?;
+        self.pictures.push(self.folder.join(&name));
+        self.text += &format!("![{}]({name})\n", words.replace(['[', ']'], "|"));
         Ok(())
     }
 

@@ -186,7 +186,7 @@ impl Grid {
         let text = self.in_words(sheet.layout.columns);
         let alternative = text.replace('\n', "; ");
         let drawing = Drawing { width: right, height: height_with_text, body, text, alternative };
-        Ok((drawing.titled(&self.title), png, (width.ceil() as u32, height.ceil() as u32)))
+        Ok((drawing.titled(&self.title, available), png, (width.ceil() as u32, height.ceil() as u32)))
     }
 
     fn check(&self) -> Result<()> {

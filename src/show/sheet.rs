@@ -129,7 +129,7 @@ mod tests {
             assert!((40.0..=70.0).contains(&shown), "{side}: {shown}");
         }
         assert_eq!(size(256, enlarged(64, (256, 192), None)), 128.0);
-        assert_eq!((enlarged(64, (8, 8), None), enlarged(64, (64, 64), None)), ((7, 1), (2, 2)));
+        assert_eq!((enlarged(64, (8, 8), None), enlarged(64, (64, 64), None)), ((8, 1), (2, 2)));
         assert_eq!((enlarged(1, (8, 8), Some(3)), enlarged(1, (8, 8), Some(1))), ((3, 1), (2, 2)));
     }
 }

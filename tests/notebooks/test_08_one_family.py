@@ -150,9 +150,11 @@ class Solutions(Executed):
         one = self.printed(r"1 levels, 100 updates each: Frechet distance ([\d.]+)")
         self.assertLess(many, by_chance(200, 500))
         self.assertGreater(few, 2 * many)
-        # All points in the mean: the distance is the trace of the moons' covariance.
-        _, (a, _, c) = moments(moons(20_000, random.Random(1)))
-        self.assertAlmostEqual(one, a + c, delta=0.1)
+        # A bell curve's points at sigma = 10 are led to a heap of deviation v/10 along each axis of variance v.
+        _, (a, b, c) = moments(moons(20_000, random.Random(1)))
+        half, apart = (a + c) / 2, math.hypot((a - c) / 2, b)
+        expected = sum((math.sqrt(v) - v / 10) ** 2 for v in (half + apart, half - apart))
+        self.assertAlmostEqual(one, expected, delta=0.05)
 
     def test_2_by_hand(self):
         self.assertLess(self.printed(r"largest difference of the scores: ([\d.e-]+)"), 1e-4)

@@ -32,7 +32,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`Error`], [`device`], [`accel`] | the ground: one error; devices; speed |
-//! | [`show`] | MIME bundles, grids, charts, pictures of the plane, tables, live figures: parts of pictures |
+//! | [`show`] | MIME bundles, grids, charts, pictures of the plane, tables, animations, live figures: parts of pictures |
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
 //! | [`process`] | the forward process: one jump, a Markov chain, an SDE |
 //! | [`prediction`] | what a network predicts, how one prediction turns into another, and how much an error counts |

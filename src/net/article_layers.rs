@@ -132,7 +132,8 @@ impl SelfAttention {
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = x.size4()?;
-        let tokens = x.f_flatten(2, 3)?.f_transpose(1, 2)?;
+        // In one piece, which the norm and the sum below would make it, each for itself.
+        let tokens = x.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;
         let qkv = self.norm.forward(&tokens)?.f_linear(&self.qkv.0, Some(&self.qkv.1))?;
         // batch x tokens x (3 heads width) -> 3 of batch x heads x tokens x width
         let qkv = qkv.f_view([batch, height * width, 3, HEADS, channels / HEADS])?;
@@ -144,6 +145,8 @@ impl SelfAttention {
         let a = mixed.f_linear(&self.out.0, Some(&self.out.1))?.f_add(&tokens)?;
         let h = self.after.1.forward(&self.after.0.forward(&a)?)?.f_gelu("none")?;
         let out = self.after.2.forward(&h)?.f_add(&a)?;
-        Ok(out.f_transpose(1, 2)?.f_reshape([batch, channels, height, width])?)
+        let out = out.f_transpose(1, 2)?.f_reshape([batch, channels, height, width])?;
+        // The view has its channels last, and the convolutions that follow would keep to it.
+        Ok(if x.is_contiguous() { out.f_contiguous()? } else { out })
     }
 }

@@ -1,6 +1,6 @@
 //! How a U-Net is described and checked.
 
-use super::checks::check_sizes;
+use super::checks::{check_sizes, check_training};
 use super::image_size::ImageSize;
 use super::time::TimeEmbedding;
 use super::unet::UNet;
@@ -306,14 +306,7 @@ impl UNetBuilder {
                 format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
             return Err(Error::argument("heads", self.heads, rule));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::argument("dropout", self.dropout, "the share that is dropped lies from 0 to below 1"));
-        }
-        if let TimeEmbedding::Fourier { scale } = self.time_embedding
-            && !(scale.is_finite() && scale > 0.0)
-        {
-            return Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"));
-        }
+        check_training(self.dropout, self.time_embedding)?;
         let resolutions: Vec<i64> = self.resolutions().into_iter().map(|size| size.height).collect();
         if let Some(wrong) = self.attention_at.iter().find(|at| !resolutions.contains(at)) {
             let rule = format!("this network works at the resolutions {resolutions:?}");

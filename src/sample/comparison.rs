@@ -26,7 +26,7 @@ impl Sampler {
     /// from [`step_counts`](Self::step_counts), [`guidance_scales`](Self::guidance_scales), [`etas`](Self::etas) and
     /// [`all`](Self::all), or are written out.
     ///
-    /// An interrupt ends it, and keeps the rows that are whole.
+    /// The first says how many samples there are; the others need not. An interrupt ends it, and keeps the rows that are whole.
     ///
     /// # Errors
     /// No samplers or more than 20; one that draws another number of samples than the first; else as [`iter`](Self::iter).
@@ -36,7 +36,7 @@ impl Sampler {
     /// let ideal = Ideal::new(&Dataset::digits()?, &Schedule::cosine(1_000)?)?; // or a model that has learned
     /// let sampler = Sampler::ddim(10).labels([3, 8]);
     /// Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0]), &ideal)?.show()?;
-    /// Sampler::compare(&[Sampler::ddim(5).count(2), Sampler::heun(5).count(2)], &ideal)?.show()?;
+    /// Sampler::compare(&[Sampler::ddim(5).count(2), Sampler::heun(5)], &ideal)?.show()?;
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn compare(samplers: &[Self], model: &(impl Denoiser + Clone + 'static)) -> Result<SamplerComparison> {
@@ -198,7 +198,7 @@ impl SamplerComparison {
             errors.push(square.f_sqrt()?.f_double_value(&[])?);
         }
         let title = format!("Distance to the same sampler in {} steps", grouped(steps));
-        Ok(Distances::new(title, "root mean square difference", self.axis(), self.names(), errors))
+        Ok(Distances::new(title, "root mean square difference", self.axis(), self.names(), errors).log())
     }
 
     /// Where the samplers lie on a horizontal axis.

@@ -16,6 +16,7 @@ fn milliseconds(figure: &dyn Show) -> Result<f64, noisebook::Error> {
     Ok(fastest)
 }
 
+/// Prints a line; an error says what takes too long.
 fn report(name: &str, limit: f64, figure: &dyn Show) -> Result<(), noisebook::Error> {
     let (took, bytes) =
         (milliseconds(figure)?, figure.bundle()?.get("image/svg+xml").map_or(0, |svg| svg.to_string().len()));

@@ -149,18 +149,18 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
 }
 
 fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<(), Box<dyn Error>> {
-    page.section("Samplers and runs compared");
+    page.section("Samplers compared");
 
     page.figure("More and more guidance");
     let sampler = Sampler::ddim(20).labels(0..10);
     page.draw(&Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0, 3.0]), model)?)?;
 
     page.figure("More and more steps");
-    let comparison = Sampler::compare(&sampler.step_counts([1, 2, 5, 10, 20]), model)?;
-    page.draw(&comparison)?;
+    page.draw(&Sampler::compare(&sampler.step_counts([1, 2, 5, 10, 20]), model)?)?;
 
-    page.figure("How far each is from where it would end");
-    page.draw(&comparison.convergence(200)?)?;
+    page.figure("How near the data they come");
+    let many = Sampler::ddim(1).labels(0..10).count(200);
+    page.draw(&Sampler::compare(&many.step_counts([1, 2, 5, 10, 20]), model)?.distances(train)?)?;
 
     page.figure("More and more noise on the way");
     page.draw(&Sampler::compare(&sampler.etas([0.0, 0.5, 1.0]), model)?)?;
@@ -169,12 +169,12 @@ fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<()
     let samplers = [Sampler::ddim(10), Sampler::heun(10), Sampler::dpmpp_2m(10), Sampler::ancestral(10)];
     page.draw(&Sampler::compare(&samplers.map(|sampler| sampler.labels(0..10)), model)?)?;
 
-    page.figure("An ablation: two rates");
-    let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1, 2]).blocks(1).build()?;
-    let fresh = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
-    let fit = |lr: f64| Trainer::new(&fresh.copy()?).steps(120).batch_size(32).ema(0.95).lr(lr).fit(train);
-    page.draw(&Run::compare(&[("lr 3e-4", &fit(3e-4)?), ("lr 3e-3", &fit(3e-3)?)])?)?;
-    Ok(())
+    page.figure("Samplers of first and second order, and where they would end");
+    let known = Gaussian::isotropic(0.2, 0.5, [2], &Schedule::vp(1_000)?)?;
+    let counts = [5, 10, 20, 40];
+    let kinds = [Sampler::ddim(1), Sampler::heun(1), Sampler::dpmpp_2m(1)];
+    let samplers = kinds.map(|one| one.step_counts(counts)).concat();
+    page.draw(&Sampler::compare(&samplers, &known)?.convergence(1_000)?)
 }
 
 fn uses(page: &mut Page, model: &Diffusion, test: &Dataset) -> Result<(), Box<dyn Error>> {

@@ -38,7 +38,7 @@ pub struct Nearest {
 }
 
 impl Nearest {
-    fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
+    pub(super) fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
         if images.size()[1..] != dataset.shape()[1..] {
             let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.shape()[1..]);
             return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));

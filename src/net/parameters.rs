@@ -138,6 +138,15 @@ impl Parameters {
 
     /// The gradient of `loss` with respect to all of them, as one vector: 0 for what is frozen.
     pub(crate) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
+        Ok(Tensor::f_cat(&self.gradients(loss)?, 0)?)
+    }
+
+    /// The same in the memory of `flat`: new memory of that size would cost more than what is written into it.
+    pub(crate) fn gradient_into(&self, loss: &Tensor, flat: &Tensor) -> Result<Tensor> {
+        Ok(Tensor::f_cat_out(flat, &self.gradients(loss)?, 0)?)
+    }
+
+    fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
         let trained = self.named.iter().map(|(_, tensor)| tensor).filter(|tensor| tensor.requires_grad());
         let leaves: Vec<&Tensor> = trained.collect();
         let mut gradients = match leaves.as_slice() {
@@ -154,7 +163,7 @@ impl Parameters {
                 _ => tensor.f_detach()?.f_zeros_like()?.f_reshape([-1])?,
             });
         }
-        Ok(Tensor::f_cat(&parts, 0)?)
+        Ok(parts)
     }
 
     /// Takes over the values of another network's weights, which have the same names and shapes, with what is frozen of
@@ -219,7 +228,10 @@ mod tests {
     fn the_gradient_is_in_the_order_of_the_weights_and_zero_where_unused() {
         let (a, _, parameters) = two_layers();
         let gradient = parameters.gradient(&(&a * 3.0).sum(Kind::Float)).unwrap();
-        assert_eq!(Vec::<f32>::try_from(gradient).unwrap(), [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(Vec::<f32>::try_from(&gradient).unwrap(), [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+        let again = parameters.gradient_into(&(&a * 2.0).sum(Kind::Float), &gradient).unwrap();
+        assert_eq!(again.data_ptr(), gradient.data_ptr());
+        assert_eq!(Vec::<f32>::try_from(again).unwrap(), [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -222,11 +222,12 @@ impl UNetBuilder {
     }
 
     /// Whether the channels of a pixel lie side by side in memory, N x H x W x C, as convolutions on NVIDIA GPUs in half
-    /// precision like it (default: no, which is faster on the CPUs that were measured). It changes no number but by rounding.
+    /// precision like it (default: no, which is faster on the CPUs that were measured). It changes no number but by rounding, and
+    /// a saved network does not keep it: it is the machine's.
     ///
     /// ```
     /// # use noisebook::prelude::*;
-    /// let article = UNet::builder().channels_last(true);
+    /// let unet = UNet::builder().channels_last(true);
     /// ```
     #[must_use]
     pub fn channels_last(mut self, yes: bool) -> Self {

@@ -186,7 +186,9 @@ impl SamplerComparison {
         let mut errors = Vec::with_capacity(self.rows.len());
         for (sampler, row) in self.samplers.iter().zip(&*self.rows) {
             let limit = limit_of(sampler, steps)?;
-            let name = Differences::in_full(&limit);
+            // The words round numbers, and leave labels out.
+            let exact = (&limit.labels, limit.guidance_scale, limit.knobs);
+            let name = format!("{} {exact:?}", Differences::in_full(&limit));
             if !limits.iter().any(|(known, _)| *known == name) {
                 let Some(found) = limit.draw(&self.model, &self.noise)? else {
                     return Err(Error::argument("convergence", steps, "interrupted before its samples were drawn"));

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::show::{Bundle, Chart, Show, Table, digits};
 
 /// A chart tells this many lines apart.
-const MOST_LINES: usize = 5;
+const MOST_LINES: usize = 8;
 
 /// Where samplers lie on a horizontal axis, and on which line.
 #[derive(Clone, Debug)]

@@ -349,6 +349,15 @@ mod tests {
     }
 
     #[test]
+    fn images_make_room_for_as_many_columns_as_were_asked_for() {
+        let labels = vec!["epoch 10.5, trained".to_string(), "average".to_string()];
+        let drawing = grid(20).columns(10).row_labels(labels).draw(PAGE_WIDTH).unwrap();
+        assert!((700.0..=PAGE_WIDTH).contains(&drawing.width), "{}", drawing.width);
+        let four = grid(8).columns(4).draw(PAGE_WIDTH).unwrap();
+        assert!((4.0 * 60.0..4.0 * 70.0).contains(&four.width), "{}", four.width);
+    }
+
+    #[test]
     fn a_sample_keeps_the_first_and_the_last() {
         assert_eq!(evenly(5, 100), [0, 1, 2, 3, 4]);
         assert_eq!(evenly(1_000, 4), [0, 333, 666, 999]);

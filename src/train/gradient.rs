@@ -20,8 +20,14 @@ pub(super) struct Gradient {
 }
 
 impl Gradient {
-    /// The gradient of a batch, in as many parts as are to be accumulated.
-    pub(super) fn of(trainer: &Trainer, scale: f64, noised: &Noised, timing: &mut Timing) -> Result<Self> {
+    /// The gradient of a batch, in as many parts as are to be accumulated; one of a single part lies in `memory`.
+    pub(super) fn of(
+        trainer: &Trainer,
+        scale: f64,
+        noised: &Noised,
+        memory: &Tensor,
+        timing: &mut Timing,
+    ) -> Result<Self> {
         let (model, parts) = (&trainer.model, trainer.accumulate);
         let (network, count) = (model.network(), noised.levels.len());
         let (mut sum, mut loss): (Option<Tensor>, f64) = (None, 0.0);
@@ -46,7 +52,10 @@ impl Gradient {
             let clock = Instant::now();
             let factor = share * scale;
             let scaled = if factor == 1.0 { made.loss } else { made.loss.f_mul_scalar(factor)? };
-            let gradient = network.parameters().gradient(&scaled)?;
+            let gradient = match parts {
+                1 => network.parameters().gradient_into(&scaled, memory)?,
+                _ => network.parameters().gradient(&scaled)?,
+            };
             sum = Some(match sum {
                 None => gradient,
                 Some(mut sum) => sum.f_add_(&gradient)?,

@@ -37,6 +37,8 @@ pub struct TrainSteps {
     pub(super) trainer: Trainer,
     pub(super) dataset: Dataset,
     pub(super) optimizer: AdamW,
+    /// Where the gradient of every step lies.
+    gradient: Tensor,
     pub(super) average: Diffusion,
     pub(super) scale: LossScale,
     pub(super) watchdog: Watchdog,
@@ -62,6 +64,7 @@ impl TrainSteps {
         };
         let mut steps = Self {
             optimizer: AdamW::new(&network.parameters().flat(), trainer.weight_decay)?,
+            gradient: network.parameters().flat().f_zeros_like()?,
             average: trainer.model.copy()?,
             scale: LossScale::new(trainer.precision),
             watchdog: Watchdog::new(&[]),
@@ -127,7 +130,7 @@ impl TrainSteps {
         let (images, labels) = self.batch()?;
         let noised = self.trainer.model.noised(&images, &labels, self.trainer.seed, index as u64)?;
         timing.data = began.elapsed();
-        let made = Gradient::of(&self.trainer, self.scale.scale, &noised, &mut timing)?;
+        let made = Gradient::of(&self.trainer, self.scale.scale, &noised, &self.gradient, &mut timing)?;
         let half = self.trainer.precision == Precision::Float16;
         let (finite, may_skip) = (made.norm.is_finite(), half && made.loss.is_finite() && self.scale.may_shrink());
         for (what, value, finite) in

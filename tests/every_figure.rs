@@ -138,6 +138,7 @@ fn images() -> Vec<Shown> {
         of("Report", &train.report().unwrap()),
         of("Cleaning", &train.clean().unwrap()),
         of("UNet", &unet),
+        of("LayerTimes", &unet.layer_times(2).unwrap()),
         of("Mlp", &Mlp::builder().build().unwrap()),
         of("ArticleUNet", &UNet::article().build().unwrap()),
         of("TimeFeatures", &unet.time_embedding().unwrap()),

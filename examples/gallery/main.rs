@@ -145,7 +145,7 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     page.draw(&Evaluation::of(&samples, &train, &test)?)?;
 
     comparisons(page, &model, &train)?;
-    uses(page, &model, &test)
+    uses(page, &model, &train, &test)
 }
 
 fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<(), Box<dyn Error>> {
@@ -177,7 +177,7 @@ fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<()
     page.draw(&Sampler::compare(&samplers, &known)?.convergence(1_000)?)
 }
 
-fn uses(page: &mut Page, model: &Diffusion, test: &Dataset) -> Result<(), Box<dyn Error>> {
+fn uses(page: &mut Page, model: &Diffusion, train: &Dataset, test: &Dataset) -> Result<(), Box<dyn Error>> {
     page.section("What else one can do with a model");
 
     page.figure("From one noise to another");
@@ -189,12 +189,13 @@ fn uses(page: &mut Page, model: &Diffusion, test: &Dataset) -> Result<(), Box<dy
     page.draw(&Sampler::ddim(50).reconstruct(model, &images)?)?;
 
     page.figure("Super-resolution");
-    page.draw(&Sampler::ddim(20).restore(model, Measurement::downsample(2), &images)?)?;
+    let ideal = Ideal::new(train, &Schedule::cosine(1_000)?)?; // or a model that has learned for longer
+    page.draw(&Sampler::ddim(20).restore(&ideal, Measurement::downsample(2), &images)?)?;
 
     page.figure("Inpainting");
     let upper = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
     let _ = upper.narrow(1, 0, 4).fill_(1); // the upper half is known
-    page.draw(&Sampler::ddim(20).restore(model, Measurement::mask(&upper), &images)?)
+    page.draw(&Sampler::ddim(20).restore(&ideal, &upper, &images)?)
 }
 
 fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {

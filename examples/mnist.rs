@@ -1,29 +1,27 @@
 //! MNIST at 32 pixels, from the files to a model that writes what it is asked for.
 //!
 //! ```sh
-//! cargo run --release --example mnist -- PATH_TO_MNIST            # 3,000 steps
-//! cargo run --release --example mnist -- PATH_TO_MNIST 500
+//! cargo run --release --example mnist -- PATH_TO_MNIST                  # 3,000 steps of a small network, for two cores
+//! cargo run --release --example mnist -- PATH_TO_MNIST 500              # 500 of them
+//! cargo run --release --example mnist -- PATH_TO_MNIST 10000 article    # the article's network and recipe, for a GPU
 //! ```
 //!
 //! The folder holds `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, gzipped (`.gz`) or not. What comes of it lies
 //! in `mnist-run`: the model (`model.safetensors`, which PyTorch opens too), and figures: the network's layers, the
-//! losses, samples, their nearest images of the held-out set, and how a classifier reads them.
-//!
-//! The network is small, for two cores; `UNet::article().channels(1).classes(10)` is the article's.
+//! losses, samples, their nearest images of the held-out set, and how a classifier reads them. docs/mnist.md shows one run.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
 use noisebook::prelude::*;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Samples of each class.
-const OF_EACH: i64 = 10;
+/// Samples of each class in the picture, and those that a classifier reads.
+const SHOWN: i64 = 10;
+const READ: i64 = 50;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
@@ -32,44 +30,70 @@ fn main() -> Result<(), Failure> {
     let steps = arguments.next().map_or(Ok(3_000), |steps| steps.parse())?;
     let out = PathBuf::from("mnist-run");
     fs::create_dir_all(&out)?;
+    let trainer = match arguments.next().as_deref() {
+        None => small(&out)?,
+        Some("article") => article(&out)?,
+        Some(other) => return Err(format!("{other}: the only network with a name is `article`").into()),
+    };
 
-    let began = Instant::now();
-    let (train, held_out) = mnist(Path::new(&folder))?.split(0.9, 0)?;
-    println!("{} images in {:.1} s", train.len() + held_out.len(), began.elapsed().as_secs_f64());
+    let (before, began) = (memory("VmRSS"), Instant::now());
+    let mnist = Dataset::mnist(&folder)?.pad(32)?;
+    println!("{} images of 32 x 32 in {:.2} s", mnist.len(), began.elapsed().as_secs_f64());
+    if let (Some(before), Some(now), Some(most)) = (before, memory("VmRSS"), memory("VmHWM")) {
+        let pixels = mnist.shape().iter().product::<i64>() as f64 / 1e6;
+        println!("{pixels:.0} MB of pixels take {:.0} MB of memory, {:.0} while loading", now - before, most - before);
+    }
+    let (train, held_out) = mnist.split(0.9, 0)?;
 
-    let unet = UNet::builder().channels(1).image_size(32).base_channels(16).channel_mults([1, 2, 2]).blocks(1);
-    let unet = unet.attention_at([8]).classes(10).build()?;
-    draw(&out, "network", &unet)?;
-
-    let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
-    let trainer = Trainer::new(&model).steps(steps).batch_size(32).lr(2e-3).ema(0.995).label_dropout(0.1);
-    let run = trainer.fit(&train)?;
+    let run = trainer.steps(steps).validate(&held_out).validate_every((steps / 5).max(1)).fit(&train)?;
     draw(&out, "run", &run)?;
     println!("{run:?}");
+    println!("A step: {}", run.timing());
     let averaged = run.ema()?;
     averaged.save(out.join("model.safetensors"))?;
 
     let began = Instant::now();
-    let labels = (0..10 * OF_EACH).map(|index| index / OF_EACH);
-    let sampler = Sampler::ddim(50).guidance_scale(2.0).labels(labels).seed(0);
-    let samples = sampler.sample(&averaged)?;
-    println!("{} samples in {:.1} s", 10 * OF_EACH, began.elapsed().as_secs_f64());
+    let sampler = Sampler::ddim(50).guidance_scale(2.0);
+    let samples = sampler.clone().labels((0..10 * SHOWN).map(|index| index % 10)).seed(0).sample(&averaged)?;
+    println!("{} samples in {:.0} s", 10 * SHOWN, began.elapsed().as_secs_f64());
     draw(&out, "samples", &samples)?;
-    let nearest = samples.nearest(&held_out)?;
-    draw(&out, "nearest", &nearest)?;
-    draw(&out, "classes-by-nearest", &nearest.class_report()?)?;
+    draw(&out, "nearest", &samples.nearest(&train)?)?;
 
     let classifier = Classifier::fit(&train)?;
     let judge = held_out.classify(&classifier)?.accuracy();
+    let samples = sampler.labels((0..10 * READ).map(|index| index % 10)).seed(1).sample(&averaged)?;
     let report = samples.classify(&classifier)?;
     draw(&out, "classes", &report)?;
+    draw(&out, "classes-by-nearest", &samples.nearest(&held_out)?.class_report()?)?;
     println!(
-        "A classifier reads {:.1}% of held-out images, and {:.1}% of samples as asked",
+        "A classifier reads {:.1}% of held-out images, and {:.1}% of samples as asked:",
         100.0 * judge,
         100.0 * report.accuracy()
     );
-    println!("All of it is in {}", out.display());
+    report.show()?;
+    if let Some(most) = memory("VmHWM") {
+        println!("All of it took {most:.0} MB of memory at most, and is in {}", out.display());
+    }
     Ok(())
+}
+
+/// A network of 281,000 numbers that predicts v.
+fn small(out: &Path) -> Result<Trainer, Failure> {
+    let unet = UNet::builder().channels(1).image_size(32).base_channels(16).channel_mults([1, 2, 2]).blocks(1);
+    let unet = unet.attention_at([8]).classes(10).build()?;
+    draw(out, "network", &unet)?;
+    let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+    let trainer = Trainer::new(&model).batch_size(32).lr(2e-3).lr_schedule(LearningRate::Cosine { warm_up: 100 });
+    Ok(trainer.ema(0.995).label_dropout(0.1))
+}
+
+/// The article's, which predicts the noise, and its recipe; but a larger batch, for a GPU.
+fn article(out: &Path) -> Result<Trainer, Failure> {
+    let unet = UNet::article().channels(1).classes(10).build()?;
+    draw(out, "network", &unet)?;
+    let model = Diffusion::new(&unet, &Schedule::linear(1_000)?, Prediction::Epsilon)?;
+    let trainer = Trainer::new(&model).batch_size(128).lr(3e-4).lr_schedule(LearningRate::OneCycle);
+    Ok(trainer.weight_decay(1e-3).precision(Precision::BFloat16).ema(Ema::article()).label_dropout(0.1))
 }
 
 /// What a notebook would show, as files: pixels alone as PNG, figures with their words as SVG, tables as HTML.
@@ -88,27 +112,10 @@ fn draw(folder: &Path, name: &str, value: &impl Show) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The training images, 28 x 28, with two pixels of paper on each side.
-fn mnist(folder: &Path) -> Result<Dataset, Failure> {
-    let (images, labels) = (idx(folder, "train-images-idx3-ubyte", 16)?, idx(folder, "train-labels-idx1-ubyte", 8)?);
-    // Paper is 0 in the files.
-    let images = Tensor::from_slice(&images).f_view([-1, 1, 28, 28])?.f_constant_pad_nd([2, 2, 2, 2])?;
-    let images = images.to_kind(Kind::Float) / 127.5 - 1.0;
-    let labels = Tensor::from_slice(&labels).to_kind(Kind::Int64);
-    let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Ok(Dataset::new("mnist", &images, Some(&labels), &names)?)
-}
-
-/// The bytes of an idx file after its header.
-fn idx(folder: &Path, name: &str, header: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    if let Ok(mut plain) = File::open(folder.join(name)) {
-        plain.read_to_end(&mut bytes)?;
-    } else {
-        let path = folder.join(format!("{name}.gz"));
-        let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        GzDecoder::new(file).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes.split_off(header))
+/// What this process holds, as Linux counts it (`VmRSS` now, `VmHWM` at most): megabytes.
+fn memory(name: &str) -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kilobytes: f64 = line.trim_matches([':', '\t', ' ']).split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1_024.0 / 1e6)
 }

@@ -87,6 +87,12 @@ impl Options {
                 _ => return Err(format!("{word} is no option").into()),
             }
         }
+        if !["article", "small"].contains(&options.net.as_str()) {
+            return Err(format!("--net {}: article or small", options.net).into());
+        }
+        if options.amp && options.what == "sample" {
+            return Err("--amp is for training".into());
+        }
         if options.net == "small" {
             (options.size, options.channels) = (8, 1);
         }

@@ -41,6 +41,14 @@ impl<'a> Fields<'a> {
         self.get(name, "a list of whole numbers", |value| value.as_array()?.iter().map(Value::as_i64).collect())
     }
 
+    /// Words, or none.
+    pub(crate) fn words(&self, name: &str) -> Result<Vec<&'a str>> {
+        if !self.has(name) {
+            return Ok(Vec::new());
+        }
+        self.get(name, "a list of words", |value| value.as_array()?.iter().map(Value::as_str).collect())
+    }
+
     pub(crate) fn number(&self, name: &str) -> Result<f64> {
         self.get(name, "a number", Value::as_f64)
     }

@@ -18,13 +18,21 @@
 //! # Ok::<(), noisebook::Error>(())
 //! ```
 //!
+//! A value that ends a cell is a picture. `schedule.noise(&digits.image(0)?).at([0, 100, 250, 500, 750, 999])?`:
+//!
+#![cfg_attr(doc, doc = concat!("<div>\n", include_str!("front/noised.svg"), "</div>"))]
+//!
+//! One step of the way back, `steps.nth(99)` of `Sampler::ddpm().count(4).labels([3, 5, 7, 9]).iter(&model)?`:
+//!
+#![cfg_attr(doc, doc = concat!("<div>\n", include_str!("front/step.svg"), "</div>"))]
+//!
 //! # Layout
 //! A room uses only rooms above it.
 //!
 //! | room | what it holds |
 //! |---|---|
 //! | [`Error`], [`device`], [`accel`] | the ground: one error; devices; speed |
-//! | [`show`] | MIME bundles, grids, charts, pictures of the plane, tables, live figures: parts of pictures |
+//! | [`show`] | MIME bundles, grids, charts, pictures of the plane, tables, animations, live figures: parts of pictures |
 //! | [`schedule`] | noise schedules: alpha(t), sigma(t) |
 //! | [`process`] | the forward process: one jump, a Markov chain, an SDE |
 //! | [`prediction`] | what a network predicts, how one prediction turns into another, and how much an error counts |
@@ -34,7 +42,7 @@
 //! | [`Diffusion`] | network + schedule + prediction: a denoiser that learns |
 //! | [`sample`] | one sampler a file, guidance |
 //! | [`train`] | trainer, optimizer, average of weights, checkpoints, logs |
-//! | [`evaluate`] | nearest neighbours |
+//! | [`evaluate`] | nearest neighbours, likelihoods and bounds, score fields, densities, distances between distributions, a classifier's report |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -67,3 +75,8 @@ pub use prediction::Prediction;
 pub use sample::Sampler;
 pub use schedule::Schedule;
 pub use train::Trainer;
+
+/// The examples of the guide, which are compiled and run as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/extending.md")]
+struct Guide;

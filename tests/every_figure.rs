@@ -129,12 +129,16 @@ fn images() -> Vec<Shown> {
     let half = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
     let _ = half.narrow(1, 0, 4).fill_(1);
     let mut steps = sampler.iter(&model).unwrap();
+    let (plain, few) = (Sampler::ddim(5), test.batch(4, 0).unwrap().images);
+    let ideal = Ideal::new(&train, &Schedule::cosine(100).unwrap()).unwrap();
+    let comparison = Sampler::compare(&plain.count(4).step_counts([2, 4]), &model).unwrap();
     vec![
         of("Dataset", &train),
         of("Batch", &train.batch(8, 0).unwrap()),
         of("Report", &train.report().unwrap()),
         of("Cleaning", &train.clean().unwrap()),
         of("UNet", &unet),
+        of("LayerTimes", &unet.layer_times(2).unwrap()),
         of("Mlp", &Mlp::builder().build().unwrap()),
         of("ArticleUNet", &UNet::article().build().unwrap()),
         of("TimeFeatures", &unet.time_embedding().unwrap()),
@@ -152,8 +156,19 @@ fn images() -> Vec<Shown> {
         of("Trajectory", &samples.trajectory().unwrap()),
         of("Animation", &samples.animation().unwrap()),
         of("ClassifierFree", &ClassifierFree::new(&model)),
-        of("Inpaint", &Inpaint::new(&model, &half, &train.image(0).unwrap()).unwrap()),
+        of("Restore", &Inpaint::new(&model, &half, &train.image(0).unwrap()).unwrap()),
         of("Nearest", &samples.nearest(&train).unwrap()),
+        of("Evaluation", &Evaluation::of(&sampler.count(20).sample(&model).unwrap(), &train, &test).unwrap()),
+        of("PrecisionRecall", &precision_recall(&test.images(), &train.images(), 3).unwrap()),
+        of("Denoising", &Denoising::of(&model, &few).unwrap()),
+        of("SamplerComparison", &comparison),
+        of("Distances", &comparison.convergence(20).unwrap()),
+        of("Measurement", &Measurement::downsample(2)),
+        of("Reconstruction", &plain.reconstruct(&model, &few).unwrap()),
+        of("Triptych", &plain.restore(&ideal, Measurement::downsample(2), &few).unwrap()),
+        of("Restoration", &plain.restore(&ideal, &half, &few).unwrap()),
+        of("RunComparison", &Run::compare(&[("one", &run), ("two", &run)]).unwrap()),
+        of("Figure", &run.samples_by_epoch().unwrap()),
         of("ClassReport", &nearest.class_report().unwrap()),
     ]
 }
@@ -170,7 +185,7 @@ fn check_svg(name: &str, svg: &str) {
     assert!(head.contains("role=\"img\"") && values(head, "aria-label")[0].len() > 20, "{name}: {head}");
     assert!(svg.contains("<desc>") && head.contains("max-width:100%"), "{name}: {head}");
     let width: f64 = values(head, "width")[0].parse().unwrap();
-    assert!(width <= WIDEST, "{name} is {width} pixels wide");
+    assert!(width <= WIDEST, "{name} is {width} pixels wide: {head}");
     // No script, nothing that two figures of a page could share, and no page of its own.
     for strange in ["<script", " id=\"", "<rect width=\"100%\"", "http://www.w3.org/1999"] {
         assert!(!svg.contains(strange), "{name}: {strange}");

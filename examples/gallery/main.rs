@@ -114,8 +114,16 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     page.figure("The loss by the level of noise");
     page.draw(&run.loss_by_level()?)?;
 
-    page.figure("Samples");
-    let samples = Sampler::ddim(50).guidance_scale(2.0).labels(0..10).count(20).sample(&run.ema()?)?;
+    page.figure("Samples as training went on, of trained and of averaged weights");
+    page.draw(&run.samples_by_epoch()?)?;
+
+    page.figure("What the model takes noised images for");
+    let model = run.ema()?;
+    let batch = test.batch(8, 0)?;
+    page.draw(&Denoising::of(&model, &batch.images)?.labels(&batch.labels))?;
+
+    page.figure("Samples, a class in each column");
+    let samples = Sampler::ddim(50).guidance_scale(2.0).labels(0..10).count(80).sample(&model)?;
     page.draw(&samples)?;
 
     page.figure("The way that they came");
@@ -125,13 +133,69 @@ fn images(page: &mut Page) -> Result<(), Box<dyn Error>> {
     page.draw(&samples.animation()?)?;
 
     page.figure("One step of it");
-    page.draw(&Sampler::ddim(10).labels(0..8).iter(&run.ema()?)?.nth(4))?;
+    page.draw(&Sampler::ddim(10).labels(0..8).iter(&model)?.nth(4))?;
 
     page.figure("Each beside its nearest image of the training set");
     page.draw(&samples.nearest(&train)?)?;
 
-    page.figure("Whether samples are what was asked for");
-    page.draw(&test.nearest(&train)?.class_report()?)
+    page.figure("Which samples are what was asked for");
+    page.draw(&samples.classify(&Classifier::fit(&train)?)?)?;
+
+    page.figure("How like the data they are");
+    page.draw(&Evaluation::of(&samples, &train, &test)?)?;
+
+    comparisons(page, &model, &train)?;
+    uses(page, &model, &train, &test)
+}
+
+fn comparisons(page: &mut Page, model: &Diffusion, train: &Dataset) -> Result<(), Box<dyn Error>> {
+    page.section("Samplers compared");
+
+    page.figure("More and more guidance");
+    let sampler = Sampler::ddim(20).labels(0..10);
+    page.draw(&Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0, 3.0]), model)?)?;
+
+    page.figure("More and more steps");
+    page.draw(&Sampler::compare(&sampler.step_counts([1, 2, 5, 10, 20]), model)?)?;
+
+    page.figure("How near the data they come");
+    let many = Sampler::ddim(1).labels(0..10).count(200);
+    page.draw(&Sampler::compare(&many.step_counts([1, 2, 5, 10, 20]), model)?.distances(train)?)?;
+
+    page.figure("More and more noise on the way");
+    page.draw(&Sampler::compare(&sampler.etas([0.0, 0.5, 1.0]), model)?)?;
+
+    page.figure("Samplers from one noise");
+    let samplers = [Sampler::ddim(10), Sampler::heun(10), Sampler::dpmpp_2m(10), Sampler::ancestral(10)];
+    page.draw(&Sampler::compare(&samplers.map(|sampler| sampler.labels(0..10)), model)?)?;
+
+    page.figure("Samplers of first and second order, and where they would end");
+    let known = Gaussian::isotropic(0.2, 0.5, [2], &Schedule::vp(1_000)?)?;
+    let counts = [5, 10, 20, 40];
+    let kinds = [Sampler::ddim(1), Sampler::heun(1), Sampler::dpmpp_2m(1)];
+    let samplers = kinds.map(|one| one.step_counts(counts)).concat();
+    page.draw(&Sampler::compare(&samplers, &known)?.convergence(1_000)?)
+}
+
+fn uses(page: &mut Page, model: &Diffusion, train: &Dataset, test: &Dataset) -> Result<(), Box<dyn Error>> {
+    page.section("What else one can do with a model");
+
+    page.figure("From one noise to another");
+    let noise = Sampler::ddim(20).labels([3, 8]).sample(model)?.noise();
+    page.draw(&Sampler::ddim(20).interpolate(model, &noise.get(0), &noise.get(1), 10)?)?;
+
+    page.figure("To noise and back by the same ODE");
+    let images = test.batch(8, 0)?.images;
+    page.draw(&Sampler::ddim(50).reconstruct(model, &images)?)?;
+
+    page.figure("Super-resolution");
+    let ideal = Ideal::new(train, &Schedule::cosine(1_000)?)?; // or a model that has learned for longer
+    page.draw(&Sampler::ddim(20).restore(&ideal, Measurement::downsample(2), &images)?)?;
+
+    page.figure("Inpainting");
+    let upper = Tensor::zeros([1, 8, 8], (Kind::Bool, Device::Cpu));
+    let _ = upper.narrow(1, 0, 4).fill_(1); // the upper half is known
+    page.draw(&Sampler::ddim(20).restore(&ideal, &upper, &images)?)
 }
 
 fn plane(page: &mut Page) -> Result<(), Box<dyn Error>> {

@@ -3,7 +3,7 @@
 use noisebook::prelude::*;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A page, whose code comes from the text of the program that draws it.
 pub struct Page {
@@ -11,6 +11,7 @@ pub struct Page {
     program: &'static str,
     text: String,
     figures: usize,
+    pictures: Vec<PathBuf>,
 }
 
 const HEAD: &str = "# Gallery
@@ -23,7 +24,7 @@ they stay sharp on dense screens, and are readable on light and on dark pages.
 impl Page {
     /// An empty page, gallery.md in `folder`.
     pub fn new(folder: &str, program: &'static str) -> Self {
-        Self { folder: folder.into(), program, text: HEAD.into(), figures: 0 }
+        Self { folder: folder.into(), program, text: HEAD.into(), figures: 0, pictures: Vec::new() }
     }
 
     /// Begins a section.
@@ -41,30 +42,42 @@ impl Page {
     pub fn draw(&mut self, value: &dyn Show) -> Result<(), Box<dyn Error>> {
         let bundle = value.bundle()?;
         let words: String = bundle.plain_text().lines().take(2).collect::<Vec<_>>().join(". ");
-        if bundle.get("image/svg+xml").is_some() {
-            let name = format!("gallery/{:02}.svg", self.figures);
-            fs::create_dir_all(self.folder.join("gallery"))?;
-            bundle.save(self.folder.join(&name))?;
-            self.text += &format!("![{}]({name})\n", words.replace(['[', ']'], "|"));
-        } else if let Some(html) = bundle.get("text/html").and_then(|html| html.as_str()) {
-            self.text += html;
+        let form = |mime: &str| bundle.get(mime).and_then(|text| text.as_str());
+        if let Some(svg) = form("image/svg+xml") {
+            self.picture(svg, &words)?;
+        } else if let Some(html) = form("text/html") {
+            // Code hosts take drawings out of HTML: they come below it.
+            let (table, rest) = html.split_once("<svg").unwrap_or((html, ""));
+            self.text += &format!("{}\n", table.trim_end());
+            if let Some((svg, _)) = rest.rsplit_once("</svg>") {
+                self.text += "\n";
+                self.picture(&format!("<svg{svg}</svg>\n"), &words)?;
+            }
         } else {
             self.text += &format!("```text\n{}\n```\n", bundle.plain_text());
         }
         Ok(())
     }
 
+    fn picture(&mut self, svg: &str, words: &str) -> Result<(), Box<dyn Error>> {
+        let name = format!("gallery/{:02}.svg", self.figures);
+        fs::create_dir_all(self.folder.join("gallery"))?;
+        fs::write(self.folder.join(&name), svg)?;
+        self.pictures.push(self.folder.join(&name));
+        self.text += &format!("![{}]({name})\n", words.replace(['[', ']'], "|"));
+        Ok(())
+    }
+
     /// Writes the page. Pictures of an earlier page that this one does not have go.
     pub fn write(&self) -> Result<(), Box<dyn Error>> {
         fs::write(self.folder.join("gallery.md"), &self.text)?;
-        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
         let mut bytes = 0;
         for file in fs::read_dir(self.folder.join("gallery"))?.flatten() {
-            let number = file.path().file_stem().and_then(|stem| stem.to_string_lossy().parse::<usize>().ok());
-            if number.is_some_and(|number| number > self.figures) {
+            if self.pictures.contains(&file.path()) {
+                bytes += file.metadata()?.len();
+            } else {
                 fs::remove_file(file.path())?;
             }
-            bytes += size(&file.path());
         }
         println!(
             "{} figures, {} kB of pictures: {}",

@@ -208,7 +208,8 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
 
-    /// A server on this machine that answers each of so many requests with what there is under its path, or 404.
+    /// A server on this machine that answers each of so many requests with what there is under its path, or 404. A body that
+    /// ends in CUT ends there: more was announced.
     fn serve(requests: usize, files: Vec<(&'static str, Vec<u8>)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/data/", listener.local_addr().unwrap());
@@ -222,13 +223,16 @@ mod tests {
                 let file = files.iter().find(|(name, _)| path == format!("/data/{name}"));
                 let (status, body) = file.map_or(("404 Not Found", &b""[..]), |(_, body)| ("200 OK", body));
                 let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-                stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+                let sent = body.strip_suffix(CUT).unwrap_or(body);
+                stream.write_all(&[head.as_bytes(), sent].concat()).unwrap();
                 asked.push(path);
             }
             asked
         });
         (url, served)
     }
+
+    const CUT: &[u8] = b"\0cut\0";
 
     // printf hello | md5sum
     const HELLO: Sum = Sum::Packed("5d41402abc4b2a76b9719d911017c592");
@@ -274,6 +278,47 @@ mod tests {
         );
         assert_eq!(end, expected);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_connection_that_is_cut_leaves_no_half_file_and_the_next_call_goes_on() {
+        let set = Published { name: "two", mirrors: &[], files: &[("a.bin", HELLO), ("b.gz", HELLO_WITHIN)] };
+        let folder = Folder::new("fetch-cut");
+        let half = [&gzip(b"hello")[..9], CUT].concat();
+        let (url, served) = serve(2, vec![("a.bin", b"hello".to_vec()), ("b.gz", half)]);
+        let error = set.fetch(folder.path(), &[&url]).unwrap_err().to_string();
+        assert_eq!(served.join().unwrap(), ["/data/a.bin", "/data/b.gz"]);
+        assert!(error.starts_with(&format!("data set = two: could not be fetched ({url}b.gz: ")), "{error}");
+        let expected = format!(
+            "). Without a network, put a.bin, b.gz into {} (or any folder, and give that to the data set instead of fetch); they are \
+             published at {url}",
+            folder.path().display()
+        );
+        assert!(error.ends_with(&expected), "{error}");
+        let names = |folder: &Path| -> Vec<String> {
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        assert_eq!(names(folder.path()), ["a.bin"]);
+        // Only what is missing is asked for.
+        let (url, served) = serve(1, vec![("b.gz", gzip(b"hello"))]);
+        set.fetch(folder.path(), &[&url]).unwrap();
+        assert_eq!(served.join().unwrap(), ["/data/b.gz"]);
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_no_server_has_is_named() {
+        let set = Published { name: "one", mirrors: &[], files: &[("a.bin", HELLO)] };
+        let folder = Folder::new("fetch-404");
+        let (url, served) = serve(1, vec![]);
+        let error = set.fetch(folder.path(), &[&url]).unwrap_err().to_string();
+        served.join().unwrap();
+        let expected = format!(
+            "data set = one: could not be fetched ({url}a.bin: http status: 404). Without a network, put a.bin into {} (or any \
+             folder, and give that to the data set instead of fetch); they are published at {url}",
+            folder.path().display()
+        );
+        assert_eq!(error, expected);
     }
 
     #[test]

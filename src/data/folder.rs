@@ -10,9 +10,9 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Endings of images, also of those that are not decoded here: such a file is named, not passed over.
-const ENDINGS: [&str; 18] = [
-    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "dib", "webp", "tif", "tiff", "avif", "heic", "heif",
-    "jxl", "tga", "ico",
+const ENDINGS: [&str; 28] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "dib", "webp", "tif", "tiff", "tga", "qoi", "pbm",
+    "pgm", "ppm", "pnm", "pam", "ico", "ff", "avif", "heic", "heif", "jxl", "dds", "exr", "hdr",
 ];
 
 /// Folders within folders, at most: a link to a folder above would have no end.
@@ -37,8 +37,9 @@ pub struct Folder {
 }
 
 impl Dataset {
-    /// The images in a folder, and in the folders in it: PNG, JPEG, GIF (the first frame), BMP and WebP, grey or colour, with a
-    /// palette, an opacity or 16 bits, turned as their EXIF says. Each folder in it is a class, in the order of the names; a
+    /// The images in a folder, and in the folders in it: PNG, JPEG, GIF (the first frame), BMP, WebP, TIFF (the first
+    /// page), TGA, QOI, PNM, ICO (the largest) and farbfeld, grey or colour, with a palette, an opacity or 16 bits, turned as
+    /// their EXIF says. Each folder in it is a class, in the order of the names; a
     /// folder without folders has no classes. Hidden files are passed over.
     ///
     /// Setters never fail: [`load`](Folder::load) checks the whole.

@@ -219,23 +219,49 @@ fn every_format_is_read_and_a_file_that_is_cut_short_is_not() {
         ("gif", ImageFormat::Gif),
         ("bmp", ImageFormat::Bmp),
         ("webp", ImageFormat::WebP),
+        ("tif", ImageFormat::Tiff),
+        ("tga", ImageFormat::Tga),
+        ("qoi", ImageFormat::Qoi),
+        ("ppm", ImageFormat::Pnm),
+        ("ico", ImageFormat::Ico),
+        ("ff", ImageFormat::Farbfeld),
     ];
     for (ending, format) in formats {
-        let whole = encoded(&noise.clone().into(), format);
+        let image = DynamicImage::from(noise.clone());
+        // Farbfeld is written with 16 bits and an opacity alone, ICO with an opacity.
+        let image = match format {
+            ImageFormat::Farbfeld => image.into_rgba16().into(),
+            ImageFormat::Ico => image.into_rgba8().into(),
+            _ => image,
+        };
+        let whole = encoded(&image, format);
         folder.write(&format!("whole.{ending}"), &whole);
         folder.write(&format!("cut.{ending}"), &whole[..whole.len() * 6 / 10]);
     }
-    folder.write("scan.tiff", b"II*\0\x08\0\0\0\0\0\0\0\0\0");
+    folder.write("photo.avif", b"\0\0\0\x1cftypavif\0\0\0\0");
+    folder.write("text.tga", b"no image, whatever its ending says");
     let set = Dataset::folder(folder.path()).load().unwrap();
-    assert_eq!((set.shape(), set.classes().len()), (vec![5, 3, 32, 32], 0));
-    assert_eq!(set.labels(), Tensor::from_slice(&[-1i64; 5]));
-    for lossless in ["whole.png", "whole.bmp", "whole.webp"] {
+    assert_eq!((set.shape(), set.classes().len()), (vec![11, 3, 32, 32], 0));
+    assert_eq!(set.labels(), Tensor::from_slice(&[-1i64; 11]));
+    for lossless in
+        ["png", "bmp", "webp", "tif", "tga", "qoi", "ppm", "ico", "ff"].map(|ending| format!("whole.{ending}"))
+    {
+        let lossless = lossless.as_str();
         assert_eq!(bytes(&set, lossless), planes(&noise), "{lossless}");
     }
     let unreadable = set.report().unwrap().unreadable();
     let names: Vec<&str> = unreadable.iter().map(|file| file.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["cut.bmp", "cut.gif", "cut.jpg", "cut.png", "cut.webp", "scan.tiff"], "{unreadable:?}");
-    assert!(unreadable[5].ends_with("(is of a format that is not decoded here: PNG, JPEG, GIF, BMP and WebP are)"));
+    let cut = ["bmp", "ff", "gif", "ico", "jpg", "png", "ppm", "qoi", "tga", "tif", "webp"];
+    let cut = cut.map(|ending| format!("cut.{ending}"));
+    let cut: Vec<&str> = cut.iter().map(String::as_str).collect();
+    assert_eq!(names, [&cut[..], &["photo.avif", "text.tga"]].concat(), "{unreadable:?}");
+    assert!(unreadable[..10].iter().all(|file| file.ends_with(" (is cut short)")), "{unreadable:?}");
+    assert!(unreadable[10].starts_with("cut.webp (is broken: "), "{unreadable:?}");
+    assert_eq!(
+        unreadable[11],
+        "photo.avif (is of a format that is not decoded here: PNG, JPEG, GIF, BMP, WebP, TIFF, TGA, QOI, PNM, ICO and \
+         farbfeld are)"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One image file: whatever its format, the pixels of a data set.
 
 use super::troubles::TroubleKind;
+use image::error::UnsupportedErrorKind;
 use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
 use image::{DynamicImage, GenericImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgb, RgbImage};
@@ -39,7 +40,7 @@ pub(super) struct Head {
 /// Height, width (as its EXIF turns it), and whether it is grey.
 pub(super) fn head(path: &Path) -> Result<Head, String> {
     let bytes = read(path)?;
-    let mut decoder = decoder(&bytes)?.1;
+    let mut decoder = decoder(path, &bytes)?.1;
     let (width, height) = decoder.dimensions();
     let grey = decoder.color_type().channel_count() < 3;
     let turned = decoder.orientation().is_ok_and(on_its_side);
@@ -50,7 +51,7 @@ pub(super) fn head(path: &Path) -> Result<Head, String> {
 /// Writes its pixels, C x H x W, and says what was unusual about it.
 pub(super) fn read_into(path: &Path, target: &Target, out: &mut [u8]) -> Result<Vec<TroubleKind>, String> {
     let bytes = read(path)?;
-    let (format, mut decoder) = decoder(&bytes)?;
+    let (format, mut decoder) = decoder(path, &bytes)?;
     let mut unusual = Vec::new();
     let colours = decoder.color_type();
     match (colours.channel_count() < 3, target.grey) {
@@ -99,10 +100,12 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))
 }
 
-/// By the content, whatever the ending says.
-fn decoder(bytes: &[u8]) -> Result<(ImageFormat, impl ImageDecoder + '_), String> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
-    let format = reader.format().ok_or("is no image")?;
+/// By the content, whatever the ending says; but TGA, which has no mark of its own, by the ending.
+fn decoder<'a>(path: &Path, bytes: &'a [u8]) -> Result<(ImageFormat, impl ImageDecoder + 'a), String> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    let by_ending = || ImageFormat::from_path(path).ok().filter(|&format| format == ImageFormat::Tga);
+    let format = reader.format().or_else(by_ending).ok_or("is no image")?;
+    reader.set_format(format);
     if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
         return Err("is cut short".into());
     }
@@ -112,14 +115,20 @@ fn decoder(bytes: &[u8]) -> Result<(ImageFormat, impl ImageDecoder + '_), String
 
 fn in_words(error: &ImageError) -> String {
     match error {
-        ImageError::Unsupported(_) => {
-            "is of a format that is not decoded here: PNG, JPEG, GIF, BMP and WebP are".into()
-        }
+        ImageError::Unsupported(error) => match error.kind() {
+            UnsupportedErrorKind::Format(_) => {
+                "is of a format that is not decoded here: PNG, JPEG, GIF, BMP, WebP, TIFF, TGA, QOI, PNM, ICO and \
+                 farbfeld are"
+                    .into()
+            }
+            _ => format!("holds what is not decoded here: {}", error.to_string().lines().next().unwrap_or_default()),
+        },
         ImageError::Limits(_) => "would take more than 512 MB of memory".into(),
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => "is cut short".into(),
         other => {
             let text = other.to_string();
-            if text.contains("nexpected end") || text.contains("nexpected EOF") || text.contains("failed to fill") {
+            let lower = text.to_lowercase();
+            if ["unexpected end", "unexpected eof", "failed to fill"].iter().any(|words| lower.contains(words)) {
                 return "is cut short".into();
             }
             format!("is broken: {}", text.lines().next().unwrap_or_default())

@@ -168,7 +168,7 @@ impl Denoising {
             let (alpha, sigma) = (schedule.alpha(t), schedule.sigma(t));
             let xt = self.images.f_mul_scalar(alpha)?.f_add(&eps.f_mul_scalar(sigma)?)?;
             let x0 = self.model.denoise(&xt.f_to_device(device)?, t, labels.as_ref())?.f_to_device(Device::Cpu)?;
-            let error = x0.f_sub(&*self.images)?.f_square()?.f_mean(Kind::Double)?.f_double_value(&[])?;
+            let error = x0.f_sub(&self.images)?.f_square()?.f_mean(Kind::Double)?.f_double_value(&[])?;
             // Where the variance explodes all would be black and white: it is drawn at the scale of the first.
             let noised = xt.f_narrow(0, 0, shown)?.f_div_scalar(alpha.hypot(sigma).max(1.0))?;
             Ok(Column { t, noised, predicted: x0.f_narrow(0, 0, shown)?, error })

@@ -198,6 +198,7 @@ impl Nearest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Dataset, Ideal, Sampler, Schedule};
 
     /// Labels asked for and seen, the confusion matrix, and precision, recall and F1.
     type Fixture = (Vec<i64>, Vec<i64>, Vec<Vec<usize>>, [Vec<f64>; 3]);
@@ -216,6 +217,25 @@ mod tests {
         }
         let right = asked.iter().zip(&seen).filter(|(asked, seen)| asked == seen).count();
         assert_eq!(report.accuracy(), right as f64 / 60.0);
+    }
+
+    /// The article speaks of accuracy, precision, recall and F1 of a generator, and does not say of what: of a classifier, on
+    /// images whose label was asked for.
+    #[test]
+    fn article_defect_7_the_measures_are_a_classifiers_on_images_whose_label_was_asked_for() {
+        let digits = Dataset::digits().unwrap();
+        let ideal = Ideal::new(&digits, &Schedule::cosine(100).unwrap()).unwrap();
+        let report = |scale| {
+            let sampler = Sampler::ddim(10).guidance_scale(scale).labels((0..100).map(|index| index % 10));
+            sampler.sample(&ideal).unwrap().nearest(&digits).unwrap().class_report().unwrap()
+        };
+        // It draws what is in the data, of the class that it is asked for.
+        let heard = report(1.0);
+        assert_eq!((heard.accuracy(), heard.len()), (1.0, 100));
+        assert_eq!([heard.precision(), heard.recall(), heard.f1()], [vec![1.0; 10], vec![1.0; 10], vec![1.0; 10]]);
+        // Images as good, but of any class: a tenth is right by chance, give or take 3 in 100.
+        let deaf = report(0.0);
+        assert!(deaf.accuracy() < 0.25, "{}", deaf.accuracy());
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Classifier {
     }
 
     fn new(train: &Dataset, steps: usize, seed: u64) -> Result<Self> {
-        let (classes, shape) = (train.classes(), train.images().size()[1..].to_vec());
+        let (classes, shape) = (train.classes(), train.shape()[1..].to_vec());
         let [channels, _, _] = shape[..] else {
             return Err(Error::argument("images", format!("{shape:?}"), "a classifier takes images, C x H x W"));
         };

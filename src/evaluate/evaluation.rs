@@ -96,21 +96,22 @@ impl Evaluation {
                 return Err(Error::argument(name, sides(&data.shape()[1..]), rule));
             }
         }
-        let count = samples.len().min(test.len());
-        for (name, found) in [("samples", count), ("train", train.len())] {
+        for (name, found) in [("samples", samples.len()), ("test", test.len()), ("train", train.len())] {
             if found <= K {
                 return Err(Error::argument(name, found, format!("at least {} are needed", K + 1)));
             }
         }
+        let count = samples.len().min(test.len());
         let first: Vec<i64> = (0..count as i64).collect();
         let held_out = test.select(test.name().to_string(), &first)?;
         let taken: Vec<i64> = evenly(train.len(), MOST).into_iter().map(|index| index as i64).collect();
         let truth = train.batch_of(&taken)?.images;
         let drawn = samples.images().f_narrow(0, 0, count as i64)?;
+        let labels = samples.labels().f_narrow(0, 0, count as i64)?;
         Ok(Self {
             count,
             taken: taken.len(),
-            samples: Measures::of(&drawn, &truth, samples.nearest(train)?)?,
+            samples: Measures::of(&drawn, &truth, Nearest::find(drawn.shallow_clone(), labels, train)?)?,
             held_out: Measures::of(&held_out.images(), &truth, held_out.nearest(train)?)?,
             train: train.clone(),
             test: test.clone(),

@@ -9,6 +9,8 @@ use tch::{Device, Kind, Tensor};
 
 /// How many pairs a figure shows.
 const SHOWN: i64 = 20;
+/// Images of the other set that are numbers at once: it may be larger than memory.
+const AT_ONCE: usize = 1_024;
 /// As many stand side by side.
 const COLUMNS: i64 = 10;
 
@@ -36,21 +38,33 @@ pub struct Nearest {
 }
 
 impl Nearest {
-    fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
+    pub(super) fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
         if images.size()[1..] != dataset.shape()[1..] {
             let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.shape()[1..]);
             return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));
         }
         // In float64 and by differences, not by the expanded square, which loses small distances.
         let rows = |images: &Tensor| -> Result<Tensor> { Ok(images.f_flatten(1, -1)?.f_to_kind(Kind::Double)?) };
-        let exact = 2;
-        let all = Tensor::f_cdist(&rows(&images)?, &rows(&dataset.images())?, 2.0, exact)?;
-        let (distances, indices) = all.f_min_dim(1, false)?;
+        let (exact, of) = (2, rows(&images)?);
+        let mut best = vec![(f64::INFINITY, 0); images.size()[0] as usize];
+        for first in (0..dataset.len()).step_by(AT_ONCE) {
+            let chosen: Vec<i64> = (first as i64..(first + AT_ONCE).min(dataset.len()) as i64).collect();
+            let all = Tensor::f_cdist(&of, &rows(&dataset.batch_of(&chosen)?.images)?, 2.0, exact)?;
+            let (distances, indices) = all.f_min_dim(1, false)?;
+            let found = Vec::<f64>::try_from(distances)?.into_iter().zip(Vec::<i64>::try_from(indices)?);
+            for (best, (distance, index)) in best.iter_mut().zip(found) {
+                if distance < best.0 {
+                    *best = (distance, first as i64 + index);
+                }
+            }
+        }
+        let (distances, indices): (Vec<f64>, Vec<i64>) = best.into_iter().unzip();
+        let neighbours = dataset.batch_of(&indices)?;
         Ok(Self {
-            neighbours: dataset.images().f_index_select(0, &indices)?,
-            neighbour_labels: dataset.labels().f_index_select(0, &indices)?,
-            distances: Vec::<f64>::try_from(distances)?,
-            indices: Vec::<i64>::try_from(indices)?,
+            neighbours: neighbours.images,
+            neighbour_labels: neighbours.labels,
+            distances,
+            indices,
             classes: dataset.classes(),
             of: dataset.name().to_string(),
             images,

@@ -1,6 +1,6 @@
 //! What every network refuses.
 
-use super::Network;
+use super::{Network, TimeEmbedding};
 use crate::schedule::Levels;
 use crate::show::sides;
 use crate::{Error, Result};
@@ -20,6 +20,19 @@ pub(super) fn check_sizes(sizes: &[(&str, i64)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// That dropout and the embedding of time can be.
+pub(super) fn check_training(dropout: f64, time: TimeEmbedding) -> Result<()> {
+    if !(0.0..1.0).contains(&dropout) {
+        return Err(Error::argument("dropout", dropout, "the share that is dropped lies from 0 to below 1"));
+    }
+    match time {
+        TimeEmbedding::Fourier { scale } if !(scale.is_finite() && scale > 0.0) => {
+            Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// That a network can take this input: samples of its shape, a level for each, and labels if it knows classes.

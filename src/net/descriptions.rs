@@ -12,12 +12,25 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tch::Tensor;
 
+impl TimeEmbedding {
+    fn describe(self) -> Value {
+        match self {
+            Self::Sinusoidal => json!({"kind": "sinusoidal"}),
+            Self::Fourier { scale } => json!({"kind": "fourier", "scale": scale}),
+        }
+    }
+
+    fn described(fields: &Fields) -> Result<Self> {
+        match fields.text("kind")? {
+            "sinusoidal" => Ok(Self::Sinusoidal),
+            "fourier" => Ok(Self::Fourier { scale: fields.number("scale")? }),
+            _ => Err(fields.unknown("kind")),
+        }
+    }
+}
+
 impl UNetBuilder {
     pub(super) fn describe(&self) -> Value {
-        let time = match self.time_embedding {
-            TimeEmbedding::Sinusoidal => json!({"kind": "sinusoidal"}),
-            TimeEmbedding::Fourier { scale } => json!({"kind": "fourier", "scale": scale}),
-        };
         json!({
             "kind": UNet::KIND,
             "channels": self.channels,
@@ -30,7 +43,7 @@ impl UNetBuilder {
             "heads": self.heads,
             "groups": self.groups,
             "dropout": self.dropout,
-            "time_embedding": time,
+            "time_embedding": self.time_embedding.describe(),
             "classes": self.classes,
             "seed": self.seed,
         })
@@ -42,12 +55,6 @@ impl UNet {
 
     /// The network of a description, with new weights.
     pub(super) fn described(fields: &Fields) -> Result<Self> {
-        let time = fields.object("time_embedding")?;
-        let time_embedding = match time.text("kind")? {
-            "sinusoidal" => TimeEmbedding::Sinusoidal,
-            "fourier" => TimeEmbedding::Fourier { scale: time.number("scale")? },
-            _ => return Err(time.unknown("kind")),
-        };
         let builder = UNetBuilder {
             channels: fields.integer("channels")?,
             image_size: (fields.integer("height")?, fields.integer("width")?).into(),
@@ -58,7 +65,7 @@ impl UNet {
             heads: fields.integer("heads")?,
             groups: fields.integer("groups")?,
             dropout: fields.number("dropout")?,
-            time_embedding,
+            time_embedding: TimeEmbedding::described(&fields.object("time_embedding")?)?,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
             channels_last: false,
@@ -75,6 +82,8 @@ impl MlpBuilder {
             "dims": self.dims,
             "hidden": self.hidden,
             "layers": self.layers,
+            "dropout": self.dropout,
+            "time_embedding": self.time_embedding.describe(),
             "classes": self.classes,
             "seed": self.seed,
         })
@@ -90,6 +99,8 @@ impl Mlp {
             dims: fields.integer("dims")?,
             hidden: fields.integer("hidden")?,
             layers: fields.integer("layers")?,
+            dropout: fields.number("dropout")?,
+            time_embedding: TimeEmbedding::described(&fields.object("time_embedding")?)?,
             classes: fields.optional("classes")?,
             seed: fields.count("seed")?,
             device: None,

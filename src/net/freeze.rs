@@ -10,10 +10,19 @@ use tch::{Tensor, no_grad_guard};
 impl Parameters {
     /// Freezes the tensors whose names begin with one of `parts` ("down" means "down.0.0.conv1.weight", not "downwards"), or
     /// thaws them.
-    pub(super) fn set_frozen(&self, parts: &[&str], frozen: bool) -> Result<()> {
-        let is_in = |name: &str, part: &str| {
-            name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
+    pub(crate) fn set_frozen(&self, parts: &[&str], frozen: bool) -> Result<()> {
+        self.check_parts(parts)?;
+        for (name, tensor) in self.tensors() {
+            if parts.iter().any(|part| is_in(name, part)) {
+                // It changes the tensor itself; what it returns is one more handle.
+                let _ = tensor.f_set_requires_grad(!frozen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// That each of `parts` holds a tensor.
+    pub(super) fn check_parts(&self, parts: &[&str]) -> Result<()> {
         for part in parts {
             if !self.tensors().iter().any(|(name, _)| is_in(name, part)) {
                 let mut known: Vec<&str> =
@@ -27,13 +36,12 @@ impl Parameters {
                 return Err(Error::argument("part", part, rule));
             }
         }
-        for (name, tensor) in self.tensors() {
-            if parts.iter().any(|part| is_in(name, part)) {
-                // It changes the tensor itself; what it returns is one more handle.
-                let _ = tensor.f_set_requires_grad(!frozen)?;
-            }
-        }
         Ok(())
+    }
+
+    /// The names of the tensors that are frozen.
+    pub(super) fn frozen(&self) -> Vec<&str> {
+        self.tensors().iter().filter(|(_, tensor)| !tensor.requires_grad()).map(|(name, _)| name.as_str()).collect()
     }
 
     /// How many numbers training changes: all that are not frozen.
@@ -83,6 +91,11 @@ impl Parameters {
         let kept = before.f_where_self(&frozen, &flat)?;
         Ok(flat.f_copy_(&kept)?)
     }
+}
+
+/// Whether a tensor's name is that of a part, or begins with it.
+fn is_in(name: &str, part: &str) -> bool {
+    name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]

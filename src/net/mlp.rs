@@ -3,6 +3,7 @@
 use super::Network;
 use super::checks::check_input;
 use super::condition::{Condition, Waves};
+use super::dropout::Dropout;
 use super::layers::Linear;
 use super::mlp_builder::MlpBuilder;
 use super::parameters::Parameters;
@@ -56,7 +57,7 @@ struct Layers {
     last: Linear,
 }
 
-/// h + B silu((1 + a(e)) A silu(h) + b(e)).
+/// h + B dropout(silu((1 + a(e)) A silu(h) + b(e))).
 #[derive(Debug)]
 struct Block {
     first: Linear,
@@ -75,11 +76,16 @@ impl Block {
         })
     }
 
-    fn forward(&self, h: &Tensor, condition: &Tensor) -> Result<Tensor> {
+    fn forward(&self, h: &Tensor, condition: &Tensor, dropout: &mut Option<Dropout>) -> Result<Tensor> {
         let modulation = self.modulation.forward(condition)?.f_chunk(2, 1)?;
         let inner = self.first.forward(&h.f_silu()?)?;
         let inner = inner.f_mul(&modulation[0].f_add_scalar(1.0)?)?.f_add(&modulation[1])?;
-        Ok(h.f_add(&self.last.forward(&inner.f_silu()?)?)?)
+        let inner = inner.f_silu()?;
+        let inner = match dropout {
+            Some(dropout) => dropout.apply(&inner)?,
+            None => inner,
+        };
+        Ok(h.f_add(&self.last.forward(&inner)?)?)
     }
 }
 
@@ -115,7 +121,7 @@ impl Mlp {
     }
 
     /// Writes the network as a safetensors file: the weights under their names, and its description as JSON in the header.
-    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is not part
+    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is part
     /// of it.
     ///
     /// # Errors
@@ -167,12 +173,30 @@ impl Mlp {
         let parameters = init.build(config.device_or_best())?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
+
+    fn pass(
+        &self,
+        x: &Tensor,
+        levels: &Levels,
+        labels: Option<&Tensor>,
+        mut dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
+        check_input(self, x, levels, labels)?;
+        let net = &self.inner.layers;
+        let condition = net.condition.forward(levels, labels, self.device())?;
+        let mut h = net.first.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
+        for block in &net.blocks {
+            h = block.forward(&h, &condition, &mut dropout)?;
+        }
+        net.last.forward(&h.f_silu()?)
+    }
 }
 
 impl Layers {
     fn new(config: &MlpBuilder, init: &mut ParametersBuilder, summary: &mut Summary) -> Result<Self> {
         let (dims, hidden) = (config.dims, config.hidden);
-        let condition = Condition::new(init, summary, (Waves::Sinusoidal(SINES), hidden), config.classes)?;
+        let waves = Waves::new(config.time_embedding, SINES, config.seed);
+        let condition = Condition::new(init, summary, (waves, hidden), config.classes)?;
         let shape = hidden.to_string();
         let first =
             summary.layer(init, "first", "linear", shape.clone(), |init| Linear::new(init, "first", dims, hidden))?;
@@ -191,14 +215,19 @@ impl Layers {
 
 impl Network for Mlp {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        check_input(self, x, levels, labels)?;
-        let net = &self.inner.layers;
-        let condition = net.condition.forward(levels, labels, self.device())?;
-        let mut h = net.first.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
-        for block in &net.blocks {
-            h = block.forward(&h, &condition)?;
-        }
-        net.last.forward(&h.f_silu()?)
+        self.pass(x, levels, labels, None)
+    }
+
+    fn forward_training(
+        &self,
+        x: &Tensor,
+        levels: &Levels,
+        labels: Option<&Tensor>,
+        seed: u64,
+        step: u64,
+    ) -> Result<Tensor> {
+        let share = self.inner.config.dropout;
+        self.pass(x, levels, labels, (share > 0.0).then(|| Dropout::new(share, seed, step)))
     }
 
     fn parameters(&self) -> &Parameters {
@@ -237,6 +266,7 @@ impl Show for Mlp {
 mod tests {
     use super::*;
     use crate::Schedule;
+    use crate::net::TimeEmbedding;
     use tch::{Device, no_grad_guard};
 
     fn small() -> Mlp {
@@ -327,6 +357,38 @@ mod tests {
         let b = linear("blocks.0.last", &silu(&inner));
         let expected = linear("last", &silu(&vec![h[0] + b[0], h[1] + b[1]]))[0];
         assert!((out.double_value(&[0, 0]) - expected).abs() < 1e-5, "{out:?} is not {expected}");
+    }
+
+    #[test]
+    fn dropout_works_in_training_alone_and_by_the_seed() {
+        let (x, levels, labels) = input();
+        let plain = stirred();
+        let mlp = Mlp::builder().hidden(16).layers(2).classes(3).dropout(0.3).device(Device::Cpu).build().unwrap();
+        mlp.parameters().copy_from(plain.parameters()).unwrap();
+        let train = |seed, step| mlp.forward_training(&x, &levels, Some(&labels), seed, step).unwrap();
+        assert_eq!(train(1, 2), train(1, 2));
+        assert_ne!(train(1, 2), train(1, 3));
+        assert_ne!(train(1, 2), train(0, 2));
+        let still = mlp.forward(&x, &levels, Some(&labels)).unwrap();
+        assert_eq!(still, plain.forward(&x, &levels, Some(&labels)).unwrap());
+        assert_ne!(still, train(1, 2));
+    }
+
+    /// The first layer of time sees the waves of `time.rs`, whose numbers are tested there.
+    #[test]
+    fn fourier_features_change_what_it_hears_of_the_time() {
+        let (x, levels, _) = input();
+        let make = |embedding| {
+            let mlp = Mlp::builder().hidden(16).layers(2).classes(3).time_embedding(embedding).device(Device::Cpu);
+            let mlp = mlp.build().unwrap();
+            mlp.parameters().copy_from(stirred().parameters()).unwrap();
+            mlp
+        };
+        let out = |mlp: &Mlp| mlp.forward(&x, &levels, None).unwrap();
+        let (sines, fourier) = (make(TimeEmbedding::Sinusoidal), make(TimeEmbedding::fourier()));
+        assert_eq!(out(&sines), out(&stirred()));
+        assert_ne!(out(&sines), out(&fourier));
+        assert_eq!(out(&fourier.copy().unwrap()), out(&fourier));
     }
 
     #[test]

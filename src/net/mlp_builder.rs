@@ -1,7 +1,8 @@
 //! How a network for points is described and checked.
 
-use super::checks::check_sizes;
+use super::checks::{check_sizes, check_training};
 use super::mlp::Mlp;
+use super::time::TimeEmbedding;
 use crate::{Result, device};
 use tch::Device;
 
@@ -21,6 +22,8 @@ pub struct MlpBuilder {
     pub(super) dims: i64,
     pub(super) hidden: i64,
     pub(super) layers: i64,
+    pub(super) dropout: f64,
+    pub(super) time_embedding: TimeEmbedding,
     pub(super) classes: Option<i64>,
     pub(super) seed: u64,
     pub(super) device: Option<Device>,
@@ -28,7 +31,16 @@ pub struct MlpBuilder {
 
 impl Default for MlpBuilder {
     fn default() -> Self {
-        Self { dims: 2, hidden: 128, layers: 3, classes: None, seed: 0, device: None }
+        Self {
+            dims: 2,
+            hidden: 128,
+            layers: 3,
+            dropout: 0.0,
+            time_embedding: TimeEmbedding::Sinusoidal,
+            classes: None,
+            seed: 0,
+            device: None,
+        }
     }
 }
 
@@ -70,6 +82,33 @@ impl MlpBuilder {
     #[must_use]
     pub fn layers(mut self, layers: i64) -> Self {
         self.layers = layers;
+        self
+    }
+
+    /// The share of numbers that each residual block drops in training, from 0 (the default) to below 1. Sampling and
+    /// [`forward`](super::Network::forward) drop nothing.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().dropout(0.1).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dropout(mut self, share: f64) -> Self {
+        self.dropout = share;
+        self
+    }
+
+    /// How the network is told the time (default [`TimeEmbedding::Sinusoidal`]).
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().time_embedding(TimeEmbedding::Fourier { scale: 8.0 }).build()?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn time_embedding(mut self, embedding: TimeEmbedding) -> Self {
+        self.time_embedding = embedding;
         self
     }
 
@@ -119,7 +158,7 @@ impl MlpBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192.
+    /// Numbers below 1 or above 8,192, dropout outside [0, 1), frequencies without a positive deviation.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -133,6 +172,7 @@ impl MlpBuilder {
             ("layers", self.layers),
             ("classes", self.classes.unwrap_or(1)),
         ])?;
+        check_training(self.dropout, self.time_embedding)?;
         Mlp::from_valid(self)
     }
 
@@ -152,5 +192,10 @@ mod tests {
         assert_eq!(said(Mlp::builder().hidden(10_000)), "hidden = 10000: must be at most 8192");
         assert_eq!(said(Mlp::builder().layers(-1)), "layers = -1: must be at least 1");
         assert_eq!(said(Mlp::builder().classes(0)), "classes = 0: must be at least 1");
+        let rule = "the share that is dropped lies from 0 to below 1";
+        assert_eq!(said(Mlp::builder().dropout(-0.1)), format!("dropout = -0.1: {rule}"));
+        let rule = "the frequencies' deviation is a positive number";
+        let fourier = TimeEmbedding::Fourier { scale: f64::INFINITY };
+        assert_eq!(said(Mlp::builder().time_embedding(fourier)), format!("scale = inf: {rule}"));
     }
 }

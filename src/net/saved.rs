@@ -14,9 +14,12 @@ use tch::{Kind, Tensor, no_grad_guard};
 /// Names that an error lists before it counts the rest.
 const LISTED: usize = 4;
 
+/// The field of a file's description that lists the names of the tensors that are frozen.
+const FROZEN: &str = "frozen";
+
 impl Parameters {
     /// Writes the weights alone as a safetensors file, which PyTorch opens too: for a network of one's own, of which a
-    /// file cannot tell how to make it. The file appears whole or not at all.
+    /// file cannot tell how to make it. The file appears whole or not at all; what is frozen is not part of it.
     ///
     /// # Errors
     /// A path that cannot be written.
@@ -36,6 +39,7 @@ impl Parameters {
     }
 
     /// Takes the weights from a safetensors file, made here or by PyTorch. All of them are checked before one is changed.
+    /// What was frozen in a network that [saved](super::UNet::save) itself is frozen here too; what is frozen here stays so.
     ///
     /// # Errors
     /// No such file, or not one of safetensors; weights that it lacks or has beside these; other shapes; numbers that are
@@ -50,13 +54,20 @@ impl Parameters {
     /// ```
     pub fn load(&self, path: impl AsRef<Path>) -> Result<()> {
         let (tensors, described) = read(path.as_ref())?;
-        self.fill(path.as_ref(), &tensors)?;
-        self.set_trained_steps(trained_steps(&described));
-        Ok(())
+        self.restore(path.as_ref(), &tensors, &described)
     }
 
-    /// Takes over what was read from `path`: all or nothing.
-    pub(crate) fn fill(&self, path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+    /// Takes over what was read from `path`, weights and what is said of them: all or nothing.
+    fn restore(&self, path: &Path, tensors: &[(String, Tensor)], described: &Map<String, Value>) -> Result<()> {
+        let frozen = Fields(described).words(FROZEN)?;
+        self.check_parts(&frozen)?;
+        self.fill(path, tensors)?;
+        self.set_trained_steps(described.get("trained_steps").and_then(Value::as_u64).unwrap_or(0) as usize);
+        self.set_frozen(&frozen, true)
+    }
+
+    /// Takes over the weights that were read from `path`: all or nothing.
+    fn fill(&self, path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
         let of_file = |name: &str| tensors.iter().find(|(one, _)| one == name).map(|(_, tensor)| tensor);
         let own = |name: &str| self.tensors().iter().any(|(one, _)| one == name);
         let absent = self.tensors().iter().map(|(name, _)| name).filter(|name| of_file(name).is_none());
@@ -101,10 +112,6 @@ fn listed(names: &[&String]) -> String {
     }
 }
 
-fn trained_steps(described: &Map<String, Value>) -> usize {
-    described.get("trained_steps").and_then(Value::as_u64).unwrap_or(0) as usize
-}
-
 /// What a file says of a network beside its weights.
 pub(crate) fn describe(network: &dyn Network) -> Map<String, Value> {
     let mut map = Map::new();
@@ -112,6 +119,10 @@ pub(crate) fn describe(network: &dyn Network) -> Map<String, Value> {
         map.insert("network".into(), description.into());
     }
     map.insert("trained_steps".into(), network.parameters().trained_steps().into());
+    let frozen = network.parameters().frozen();
+    if !frozen.is_empty() {
+        map.insert(FROZEN.into(), frozen.into());
+    }
     map
 }
 
@@ -129,8 +140,7 @@ pub(crate) fn build(
         Mlp::KIND => Rc::new(Mlp::described(&fields)?),
         _ => return Ok(None),
     };
-    network.parameters().fill(path, tensors)?;
-    network.parameters().set_trained_steps(trained_steps(described));
+    network.parameters().restore(path, tensors, described)?;
     Ok(Some(network))
 }
 
@@ -163,8 +173,7 @@ pub(super) fn load<T: Network>(
 ) -> Result<T> {
     let (tensors, described) = read(path)?;
     let network = make(fields(path, &described, kind)?, &tensors)?;
-    network.parameters().fill(path, &tensors)?;
-    network.parameters().set_trained_steps(trained_steps(&described));
+    network.parameters().restore(path, &tensors, &described)?;
     Ok(network)
 }
 
@@ -184,7 +193,8 @@ mod tests {
     #[test]
     fn a_network_comes_back_with_its_weights_and_its_steps() {
         let path = place("mlp.safetensors");
-        let mlp = mlp(5);
+        let mlp = Mlp::builder().hidden(8).layers(1).classes(3).dropout(0.25).time_embedding(TimeEmbedding::fourier());
+        let mlp = mlp.seed(5).build().unwrap();
         mlp.parameters().set_trained_steps(7);
         mlp.save(&path).unwrap();
         let back = Mlp::load(&path).unwrap();
@@ -206,6 +216,37 @@ mod tests {
         let back = ArticleUNet::load(&path).unwrap();
         assert_eq!(back.parameters().named(), article.parameters().named());
         assert_eq!((back.sample_shape(), back.classes()), (vec![1, 16, 16], Some(2)));
+        remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_is_frozen_comes_back_frozen() {
+        let path = place("frozen.safetensors");
+        let parts = ["blocks", "first.bias"];
+        let frozen = |network: &dyn Network| network.parameters().frozen_mask().unwrap();
+        let mlp = mlp(0);
+        mlp.freeze(&parts).unwrap();
+        mlp.save(&path).unwrap();
+        let back = Mlp::load(&path).unwrap();
+        assert!(frozen(&mlp).is_some() && frozen(&back) == frozen(&mlp));
+        // What was saved is added to what is frozen.
+        let other = self::mlp(1);
+        other.freeze(&["last"]).unwrap();
+        other.parameters().load(&path).unwrap();
+        other.unfreeze(&parts).unwrap();
+        assert_eq!(other.parameters().frozen(), ["last.weight", "last.bias"]);
+        // Weights alone say nothing of it.
+        mlp.parameters().save(&path).unwrap();
+        let other = self::mlp(1);
+        other.parameters().load(&path).unwrap();
+        assert!(frozen(&other).is_none());
+        let described = json!({"frozen": ["blocks.0", "blokcs"]});
+        write(&path, &mlp.parameters().named(), described.as_object().unwrap()).unwrap();
+        let before = self::mlp(2);
+        let said = before.parameters().load(&path).unwrap_err().to_string();
+        assert!(said.starts_with("part = blokcs: this network has time, classes, first, blocks, last"), "{said}");
+        assert_eq!(before.parameters().flat(), self::mlp(2).parameters().flat());
+        assert!(frozen(&before).is_none());
         remove_file(path).unwrap();
     }
 

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use tch::{Device, Kind, Tensor};
 
-/// How a [`UNet`](super::UNet) is told the time, before its two linear layers.
+/// How a [`UNet`](super::UNet) or an [`Mlp`](super::Mlp) is told the time, before its two linear layers.
 ///
 /// ```
 /// # use noisebook::prelude::*;

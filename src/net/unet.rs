@@ -79,7 +79,7 @@ impl UNet {
     }
 
     /// Writes the network as a safetensors file: the weights under their names, and its description as JSON in the header.
-    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is not part
+    /// PyTorch opens it too (`safetensors.torch.load_file`). The file appears whole or not at all; what is frozen is part
     /// of it.
     ///
     /// # Errors

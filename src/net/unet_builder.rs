@@ -1,6 +1,6 @@
 //! How a U-Net is described and checked.
 
-use super::checks::check_sizes;
+use super::checks::{check_sizes, check_training};
 use super::image_size::ImageSize;
 use super::time::TimeEmbedding;
 use super::unet::UNet;
@@ -222,11 +222,12 @@ impl UNetBuilder {
     }
 
     /// Whether the channels of a pixel lie side by side in memory, N x H x W x C, as convolutions on NVIDIA GPUs in half
-    /// precision like it (default: no, which is faster on the CPUs that were measured). It changes no number but by rounding.
+    /// precision like it (default: no, which is faster on the CPUs that were measured). It changes no number but by rounding, and
+    /// a saved network does not keep it: it is the machine's.
     ///
     /// ```
     /// # use noisebook::prelude::*;
-    /// let article = UNet::builder().channels_last(true);
+    /// let unet = UNet::builder().channels_last(true);
     /// ```
     #[must_use]
     pub fn channels_last(mut self, yes: bool) -> Self {
@@ -306,14 +307,7 @@ impl UNetBuilder {
                 format!("must divide every resolution's channels, and {} is among them", self.base_channels * mult);
             return Err(Error::argument("heads", self.heads, rule));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::argument("dropout", self.dropout, "the share that is dropped lies from 0 to below 1"));
-        }
-        if let TimeEmbedding::Fourier { scale } = self.time_embedding
-            && !(scale.is_finite() && scale > 0.0)
-        {
-            return Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"));
-        }
+        check_training(self.dropout, self.time_embedding)?;
         let resolutions: Vec<i64> = self.resolutions().into_iter().map(|size| size.height).collect();
         if let Some(wrong) = self.attention_at.iter().find(|at| !resolutions.contains(at)) {
             let rule = format!("this network works at the resolutions {resolutions:?}");

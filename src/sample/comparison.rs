@@ -26,7 +26,7 @@ impl Sampler {
     /// from [`step_counts`](Self::step_counts), [`guidance_scales`](Self::guidance_scales), [`etas`](Self::etas) and
     /// [`all`](Self::all), or are written out.
     ///
-    /// An interrupt ends it, and keeps the rows that are whole.
+    /// The first says how many samples there are; the others need not. An interrupt ends it, and keeps the rows that are whole.
     ///
     /// # Errors
     /// No samplers or more than 20; one that draws another number of samples than the first; else as [`iter`](Self::iter).
@@ -36,7 +36,7 @@ impl Sampler {
     /// let ideal = Ideal::new(&Dataset::digits()?, &Schedule::cosine(1_000)?)?; // or a model that has learned
     /// let sampler = Sampler::ddim(10).labels([3, 8]);
     /// Sampler::compare(&sampler.guidance_scales([0.0, 1.0, 2.0]), &ideal)?.show()?;
-    /// Sampler::compare(&[Sampler::ddim(5).count(2), Sampler::heun(5).count(2)], &ideal)?.show()?;
+    /// Sampler::compare(&[Sampler::ddim(5).count(2), Sampler::heun(5)], &ideal)?.show()?;
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn compare(samplers: &[Self], model: &(impl Denoiser + Clone + 'static)) -> Result<SamplerComparison> {
@@ -186,7 +186,9 @@ impl SamplerComparison {
         let mut errors = Vec::with_capacity(self.rows.len());
         for (sampler, row) in self.samplers.iter().zip(&*self.rows) {
             let limit = limit_of(sampler, steps)?;
-            let name = Differences::in_full(&limit);
+            // The words round numbers, and leave labels out.
+            let exact = (&limit.labels, limit.guidance_scale, limit.knobs);
+            let name = format!("{} {exact:?}", Differences::in_full(&limit));
             if !limits.iter().any(|(known, _)| *known == name) {
                 let Some(found) = limit.draw(&self.model, &self.noise)? else {
                     return Err(Error::argument("convergence", steps, "interrupted before its samples were drawn"));
@@ -198,7 +200,7 @@ impl SamplerComparison {
             errors.push(square.f_sqrt()?.f_double_value(&[])?);
         }
         let title = format!("Distance to the same sampler in {} steps", grouped(steps));
-        Ok(Distances::new(title, "root mean square difference", self.axis(), self.names(), errors))
+        Ok(Distances::new(title, "root mean square difference", self.axis(), self.names(), errors).log())
     }
 
     /// Where the samplers lie on a horizontal axis.

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::show::{Bundle, Chart, Show, Table, digits};
 
 /// A chart tells this many lines apart.
-const MOST_LINES: usize = 5;
+const MOST_LINES: usize = 8;
 
 /// Where samplers lie on a horizontal axis, and on which line.
 #[derive(Clone, Debug)]
@@ -35,16 +35,22 @@ pub struct Distances {
     names: Vec<String>,
     values: Vec<f64>,
     floor: Option<(String, f64)>,
+    log: bool,
 }
 
 impl Distances {
     pub(crate) fn new(title: String, what: &str, axis: Axis, names: Vec<String>, values: Vec<f64>) -> Self {
-        Self { title, what: what.to_string(), axis, names, values, floor: None }
+        Self { title, what: what.to_string(), axis, names, values, floor: None, log: false }
     }
 
     /// With a line for what one can hope for.
     pub(crate) fn floor(self, name: impl Into<String>, value: f64) -> Self {
         Self { floor: Some((name.into(), value)), ..self }
+    }
+
+    /// On a logarithmic axis, where the order of a sampler is a slope.
+    pub(super) fn log(self) -> Self {
+        Self { log: true, ..self }
     }
 
     /// The distance of each sampler, in their order.
@@ -88,8 +94,8 @@ impl Distances {
         let mut chart = Chart::new(&self.title).x_label(self.axis.label).y_label(&self.what);
         let all = || self.values.iter().chain(self.floor.iter().map(|(_, value)| value));
         let (low, high) = all().fold((f64::INFINITY, 0.0_f64), |(low, high), &value| (low.min(value), high.max(value)));
-        // Orders of magnitude are read on a logarithmic axis; 0 has no place there.
-        if low > 0.0 && high > 10.0 * low {
+        // Orders of magnitude are read on a logarithmic axis; a 0 is a gap there.
+        if self.log || low > 0.0 && high > 10.0 * low {
             chart = chart.log_y();
         }
         if self.axis.log {

@@ -1,11 +1,12 @@
 //! What sampling looks like.
 
 use super::points;
-use super::samples::Frame;
+use super::samples::{Frame, Samples};
 use super::steps::SampleStep;
 use crate::labels::caption;
 use crate::show::{Animation, Bundle, Cloud, Figure, Grid, Part, Show, grouped};
 use crate::{Error, Result};
+use std::path::Path;
 use tch::Tensor;
 
 /// How many samples a trajectory shows.
@@ -22,6 +23,25 @@ pub(super) fn samples_picture(samples: &Tensor, labels: &Tensor, title: String) 
     }
     let captions = Vec::<i64>::try_from(labels)?.into_iter().map(caption).collect();
     Ok(Grid::new(samples)?.columns(10).captions(captions).title(title).into())
+}
+
+impl Samples {
+    /// Writes the picture of the samples to a file whose name ends in `png` (images alone, without captions) or `svg`.
+    ///
+    /// # Errors
+    /// Another ending; a file that cannot be written; images of other than 1 or 3 channels.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let model = Gaussian::isotropic(0.0, 0.5, [1, 8, 8], &Schedule::cosine(100)?)?;
+    /// # let path = std::env::temp_dir().join(format!("noisebook-doc-samples-{}.png", std::process::id()));
+    /// Sampler::ddim(2).sample(&model)?.save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.bundle()?.save(path)
+    }
 }
 
 /// x_t as it is drawn: where the variance explodes all would be black and white, so it comes at the scale of its noise.

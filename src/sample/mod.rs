@@ -38,6 +38,9 @@
 //! What a denoiser says can be changed before a sampler sees it, by a denoiser around it: [`ClassifierFree`] and
 //! [`ClassifierGuided`] push it towards a label, [`Restore`] holds what a [`Measurement`] knows.
 //!
+//! [`Sampler::compare`] lays samplers beside one another, from the same noise: [`Sampler::step_counts`],
+//! [`Sampler::guidance_scales`] and [`Sampler::etas`] make lists of them, and a [`SamplerComparison`] measures what it drew.
+//!
 //! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
 //! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
 

@@ -127,6 +127,6 @@ mod tests {
         }
         let text = back.bundle().unwrap().plain_text().to_string();
         assert!(text.starts_with("To noise and back by DDIM, 20 steps: mean squared error 0."), "{text}");
-        assert!(text.contains("\ngiven\nits noise\ndecoded: ") || text.contains("\ndecoded: 0."), "{text}");
+        assert!(text.contains("\ndecoded: 0."), "{text}");
     }
 }

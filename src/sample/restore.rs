@@ -124,11 +124,15 @@ impl Restore {
         let mut direction = residual.shallow_clone();
         let mut solution = residual.f_zeros_like()?;
         let mut square = dot(&rest, &rest)?;
+        let mut open = square.f_isfinite()?;
         for _ in 0..self.iterations {
             let image = self.measurement.project(&covariance(&direction)?)?.f_add(&direction.f_mul_scalar(least)?)?;
-            // A network's C may have a negative direction: it is taken for one without variance.
-            let floor = dot(&direction, &direction)?.f_mul_scalar(least)?.f_clamp_min(f64::MIN_POSITIVE)?;
-            let length = square.f_div(&dot(&direction, &image)?.f_maximum(&floor)?)?;
+            // A network's C may have a negative direction, and one without variance tells nothing of the rest: there it ends, for
+            // that sample.
+            let curvature = dot(&direction, &image)?;
+            let floor = dot(&direction, &direction)?.f_mul_scalar(2.0 * least)?.f_clamp_min(f64::MIN_POSITIVE)?;
+            open = open.f_logical_and(&curvature.f_gt_tensor(&floor)?)?;
+            let length = square.f_div(&curvature.f_maximum(&floor)?)?.f_mul(&open)?;
             solution = solution.f_add(&length.f_mul(&direction)?)?;
             rest = rest.f_sub(&length.f_mul(&image)?)?;
             let next = dot(&rest, &rest)?;
@@ -234,6 +238,47 @@ mod tests {
 
     fn largest(x: Tensor) -> f64 {
         x.abs().max().double_value(&[])
+    }
+
+    /// Predicted x_0 = M x_t, which no data has: M has a negative direction.
+    #[derive(Clone)]
+    struct Crooked(Schedule);
+
+    impl Denoiser for Crooked {
+        fn denoise(&self, xt: &Tensor, _: f64, _: Option<&Tensor>) -> Result<Tensor> {
+            let matrix = Tensor::from_slice(&[0.5, 0.0, 0.2, 0.0, -0.5, 0.8, 0.2, 0.8, 0.3]).view([3, 3]);
+            Ok(xt.f_matmul(&matrix.f_to_kind(xt.f_kind()?)?)?)
+        }
+
+        fn schedule(&self) -> &Schedule {
+            &self.0
+        }
+
+        fn sample_shape(&self) -> Vec<i64> {
+            vec![3]
+        }
+
+        fn classes(&self) -> Option<i64> {
+            None
+        }
+
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+    }
+
+    /// A network's derivative is none of a covariance. Along a negative direction the system has no solution to go to.
+    #[test]
+    fn a_derivative_that_is_no_covariance_leads_nowhere_far() {
+        let model = Crooked(Schedule::cosine(100).unwrap());
+        let image = Tensor::from_slice(&[0.3, 0.9, f64::NAN]);
+        let xt = Tensor::from_slice(&[0.1, 0.2, -0.4, 0.0, -1.0, 0.5]).view([2, 3]);
+        for iterations in [1, 3, 5, 20] {
+            let restore = Restore::new(&model, &image.isfinite(), &image).unwrap().iterations(iterations);
+            let x0 = restore.denoise(&xt, 0.5, None).unwrap();
+            assert!(largest(x0.shallow_clone()) < 10.0, "{iterations}: {x0:?}");
+            assert!(largest(x0.narrow(1, 0, 2) - image.narrow(0, 0, 2)) < 1e-12);
+        }
     }
 
     /// E[x_0 | x_t, y] by conditioning the joint Gaussian of x_0 and (y, x_t), with one known element and with two.

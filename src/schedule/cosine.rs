@@ -26,3 +26,20 @@ impl Schedule {
         Ok(Self::from_valid_betas("cosine", betas))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Schedule;
+
+    /// The article says that this schedule "alternates between low and high variance".
+    #[test]
+    fn article_defect_6_the_cosine_schedule_never_turns_back() {
+        for levels in [2, 50, 1_000] {
+            let schedule = Schedule::cosine(levels).unwrap();
+            let (betas, abars) = (schedule.betas().unwrap(), schedule.alpha_bars());
+            // Each step adds at least as much noise as the one before, and the image only fades.
+            assert!(betas.windows(2).all(|pair| pair[0] <= pair[1]), "{betas:?}");
+            assert!(abars.windows(2).all(|pair| pair[0] > pair[1]), "{abars:?}");
+        }
+    }
+}

@@ -30,13 +30,18 @@ impl Schedule {
     }
 
     fn facts(&self) -> String {
-        let half = digits(self.half_way());
-        format!("{} schedule, {} levels: as much noise as image at t = {half}", self.name(), grouped(self.levels()))
+        let half = match self.half_way() {
+            Some(t) => format!("as much noise as image at t = {}", digits(t)),
+            None if self.log_snr(1.0) > 0.0 => "more image than noise at every level".into(),
+            None => "more noise than image at every level".into(),
+        };
+        format!("{} schedule, {} levels: {half}", self.name(), grouped(self.levels()))
     }
 
-    /// Where ln SNR is 0, to two places.
-    fn half_way(&self) -> f64 {
-        (100.0 * self.time_at(0.0)).round() / 100.0
+    /// Where ln SNR is 0, to two places, if it is between the first level and the last.
+    fn half_way(&self) -> Option<f64> {
+        let crosses = self.log_snr(1.0 / self.levels() as f64) >= 0.0 && self.log_snr(1.0) <= 0.0;
+        crosses.then(|| (100.0 * self.time_at(0.0)).round() / 100.0)
     }
 
     /// The fall of the image's share of the variance over each step, per unit of t.
@@ -128,7 +133,8 @@ impl Show for Comparison {
             snr = snr.line(schedule.name(), &t, &log_snr);
         }
         let names: Vec<&str> = self.schedules.iter().map(|schedule| schedule.name()).collect();
-        let halves: Vec<String> = self.schedules.iter().map(|schedule| digits(schedule.half_way())).collect();
+        let half = |schedule: &Schedule| schedule.half_way().map_or("no level".to_string(), digits);
+        let halves: Vec<String> = self.schedules.iter().map(half).collect();
         let rows = [[left, self.lost()], [snr, noise]].map(|row| Figure::row(row.map(|chart| chart.size(375, 220))));
         let title = format!("Schedules: {}; as much noise as image at t = {}", names.join(", "), halves.join(", "));
         Figure::column(rows).title(title).bundle()
@@ -172,6 +178,14 @@ mod tests {
         assert_eq!(title(Schedule::edm(1_000)), "edm schedule, 1,000 levels: as much noise as image at t = 0.4");
         assert_eq!(title(Schedule::cosine(1_000)), "cosine schedule, 1,000 levels: as much noise as image at t = 0.5");
         assert_eq!(title(Schedule::flow(1_000)), "flow schedule, 1,000 levels: as much noise as image at t = 0.5");
+    }
+
+    #[test]
+    fn a_title_says_if_they_are_never_equal() {
+        let title = |betas: [f64; 2]| Schedule::from_betas(betas).unwrap().facts();
+        // abar = 0.81 at the last level, and 0.1 at the first.
+        assert!(title([0.1, 0.1]).ends_with("2 levels: more image than noise at every level"));
+        assert!(title([0.9, 0.9]).ends_with("2 levels: more noise than image at every level"));
     }
 
     /// Of a chain, what each step takes is abar(i - 1) - abar(i), and all together all but abar(N).

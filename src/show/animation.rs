@@ -81,7 +81,7 @@ impl Animation {
             text: format!("{head}\n{}", last.text),
             alternative: format!("{head} {}", last.alternative),
         };
-        Ok(drawing.titled(&self.title))
+        Ok(drawing.titled(&self.title, PAGE_WIDTH))
     }
 }
 

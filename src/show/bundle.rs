@@ -130,6 +130,10 @@ impl Bundle {
         };
         let bytes = match self.get(mime) {
             Some(Value::String(text)) if mime == "image/png" => STANDARD.decode(text).map_err(Error::display)?,
+            Some(Value::String(text)) if mime == "text/html" => {
+                // A page of its own says how its letters are written.
+                format!("<!doctype html>\n<meta charset=\"utf-8\">\n{text}\n").into_bytes()
+            }
             Some(Value::String(text)) => text.clone().into_bytes(),
             other => other.map(Value::to_string).unwrap_or_default().into_bytes(),
         };

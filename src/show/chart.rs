@@ -215,7 +215,7 @@ impl Chart {
         let body = plot::draw(self, width, height)?;
         let text = self.in_words();
         let alternative = format!("Chart. {}", text.replace('\n', "; "));
-        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title))
+        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title, available))
     }
 
     /// The two axes, with ticks for a plot of this size.
@@ -269,11 +269,8 @@ impl Chart {
         if let Some(heat) = &self.heat {
             heat.check()?;
             if (self.x_scale, self.y_scale) != (Scale::Linear, Scale::Linear) {
-                return Err(Error::argument(
-                    "log_x or log_y",
-                    "of a heat map",
-                    "its cells are of one size: linear axes",
-                ));
+                let rule = "a heat map has cells of one size, so both axes are linear";
+                return Err(Error::argument("axes", "logarithmic", rule));
             }
         }
         if let Some((low, high)) = self.y_range {

@@ -175,7 +175,7 @@ impl Figure {
             text += &format!("\n\n{}", self.note);
             alternative += &format!(" {}", self.note);
         }
-        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title))
+        Ok(Drawing { width, height, body, text, alternative }.titled(&self.title, available))
     }
 }
 

@@ -186,7 +186,7 @@ impl Grid {
         let text = self.in_words(sheet.layout.columns);
         let alternative = text.replace('\n', "; ");
         let drawing = Drawing { width: right, height: height_with_text, body, text, alternative };
-        Ok((drawing.titled(&self.title), png, (width.ceil() as u32, height.ceil() as u32)))
+        Ok((drawing.titled(&self.title, available), png, (width.ceil() as u32, height.ceil() as u32)))
     }
 
     fn check(&self) -> Result<()> {
@@ -346,6 +346,15 @@ mod tests {
             assert_eq!(u64::from(image.height()), density * size["height"].as_u64().unwrap());
             assert!(size["width"].as_u64().unwrap() <= 760);
         }
+    }
+
+    #[test]
+    fn images_make_room_for_as_many_columns_as_were_asked_for() {
+        let labels = vec!["epoch 10.5, trained".to_string(), "average".to_string()];
+        let drawing = grid(20).columns(10).row_labels(labels).draw(PAGE_WIDTH).unwrap();
+        assert!((700.0..=PAGE_WIDTH).contains(&drawing.width), "{}", drawing.width);
+        let four = grid(8).columns(4).draw(PAGE_WIDTH).unwrap();
+        assert!((4.0 * 60.0..4.0 * 70.0).contains(&four.width), "{}", four.width);
     }
 
     #[test]

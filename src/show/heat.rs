@@ -209,6 +209,7 @@ fn picture(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::Show;
     use super::*;
 
     /// OKLab (Ottosson 2020) of a colour over a page.
@@ -243,6 +244,18 @@ mod tests {
             let towards = if page > 100.0 { -1.0 } else { 1.0 };
             assert!(lab.windows(2).all(|pair| towards * (pair[1][0] - pair[0][0]) > 0.005), "{page}: {lab:?}");
         }
+    }
+
+    #[test]
+    fn a_chart_takes_it_where_both_axes_are_linear() {
+        let chart = Chart::new("").heat("a", 2, 1, &[0.0, 1.0], (0.0, 2.0), (0.0, 50.0)).line("b", &[1.0], &[20.0]);
+        let said = |chart: &Chart| chart.bundle().map(|bundle| bundle.plain_text().to_string());
+        let text = "y against x\na: 2 x 1 cells, from 0 to 1, highest around (1.5, 25)\nb: 1 points";
+        assert!(said(&chart).unwrap().starts_with(text), "{}", said(&chart).unwrap());
+        let refused = said(&chart.clone().log_x()).unwrap_err().to_string();
+        assert_eq!(refused, "axes = logarithmic: a heat map has cells of one size, so both axes are linear");
+        let odd = said(&chart.heat("a", 2, 2, &[0.0], (0.0, 1.0), (0.0, 1.0))).unwrap_err().to_string();
+        assert_eq!(odd, "values of 'a' = 1 numbers: one for each of the 2 x 2 cells");
     }
 
     #[test]

@@ -96,12 +96,12 @@ impl Drawing {
         Bundle::text(&self.text).svg(self.svg())
     }
 
-    /// The same drawing below a title, or as it is when the title is empty.
-    pub(super) fn titled(self, title: &str) -> Self {
+    /// The same drawing below a title, which takes the width that there is, or as it is when the title is empty.
+    pub(super) fn titled(self, title: &str, available: f64) -> Self {
         if title.is_empty() {
             return self;
         }
-        let lines = wrap(title, self.width.max(NARROWEST_TITLE), BOLD * TITLE_SIZE);
+        let lines = wrap(title, self.width.max(available), BOLD * TITLE_SIZE);
         let room = TITLE_LINE * lines.len() as f64 + 5.0;
         let widest = lines.iter().map(|line| text_width(line, BOLD * TITLE_SIZE)).fold(self.width, f64::max);
         let mut body = String::new();
@@ -153,8 +153,6 @@ pub(super) fn escape(text: &str) -> String {
 
 /// How much wider bold letters are, in the widest of the usual fonts.
 const BOLD: f64 = 1.15;
-/// A title is not wrapped to less than this, however narrow the picture.
-const NARROWEST_TITLE: f64 = 420.0;
 
 /// An estimate, on the wide side: there is no font to measure with.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
@@ -293,7 +291,7 @@ mod tests {
         let drawing = |title: &str| {
             let empty =
                 Drawing { width: 300.0, height: 10.0, body: String::new(), text: "t".into(), alternative: "a".into() };
-            empty.titled(title)
+            empty.titled(title, 420.0)
         };
         assert_eq!(drawing("").height, 10.0);
         let one = drawing("short").height;

@@ -260,7 +260,7 @@ impl Plane {
         let text = self.in_words(&drawn);
         let alternative = format!("Picture of the plane. {}", text.replace('\n', "; "));
         let drawing = Drawing { width: drawn.width, height: drawn.height, body: drawn.body, text, alternative };
-        Ok(drawing.titled(&self.title))
+        Ok(drawing.titled(&self.title, available))
     }
 }
 

@@ -31,17 +31,24 @@ pub(super) struct Sheet {
 impl Sheet {
     pub(super) fn new(grid: &Grid, available: f64) -> Self {
         let (count, tile) = (grid.tiles.count, (grid.tiles.width, grid.tiles.height));
-        let (enlarged, density) = enlarged(count, tile, grid.scale);
-        let [width, height] = [tile.0, tile.1].map(|pixels| (pixels * enlarged) as f64 / density as f64);
+        let (mut enlarged, density) = enlarged(count, tile, grid.scale);
         let captions = grid.shown_captions();
         let widest = |labels: &mut dyn Iterator<Item = &str>, most: f64| {
             labels.map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max).min(most)
         };
-        let caption_width = widest(&mut captions.iter().copied(), WIDEST_CAPTION.max(width));
         let label_width = widest(&mut grid.row_labels.iter().map(String::as_str), WIDEST_ROW_LABEL);
+        let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
+        if let (None, Some(columns)) = (grid.scale, grid.columns) {
+            // Images make room for as many as were asked for.
+            let room = (available - labels + GAP) / columns.min(count) as f64 - GAP;
+            while enlarged > density && (tile.0 * enlarged) as f64 > room * density as f64 {
+                enlarged -= density;
+            }
+        }
+        let [width, height] = [tile.0, tile.1].map(|pixels| (pixels * enlarged) as f64 / density as f64);
+        let caption_width = widest(&mut captions.iter().copied(), WIDEST_CAPTION.max(width));
         let cell = width.max(caption_width + 4.0 * f64::from(u8::from(caption_width > 0.0)));
         let pitch = (cell + GAP).ceil();
-        let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
         let left = (labels + (cell - width) / 2.0).round();
         let fitting = ((available - labels + GAP) / pitch).floor().max(1.0) as usize;
         let columns = grid.columns.unwrap_or_else(|| columns(count, fitting));
@@ -129,7 +136,7 @@ mod tests {
             assert!((40.0..=70.0).contains(&shown), "{side}: {shown}");
         }
         assert_eq!(size(256, enlarged(64, (256, 192), None)), 128.0);
-        assert_eq!((enlarged(64, (8, 8), None), enlarged(64, (64, 64), None)), ((7, 1), (2, 2)));
+        assert_eq!((enlarged(64, (8, 8), None), enlarged(64, (64, 64), None)), ((8, 1), (2, 2)));
         assert_eq!((enlarged(1, (8, 8), Some(3)), enlarged(1, (8, 8), Some(1))), ((3, 1), (2, 2)));
     }
 }

@@ -172,6 +172,43 @@ mod tests {
         assert_eq!(weights(&run.best().unwrap()), weights(&run.ema().unwrap()));
     }
 
+    /// Model selection is for the article threshold, susceptible-infected and independent-cascade models, which are of
+    /// diffusion on networks, another subject. Here it is to keep the weights that had the least validation loss.
+    #[test]
+    fn article_defect_8_model_selection_is_by_the_validation_loss() {
+        let (train, test) = Dataset::digits().unwrap().split(0.9, 0).unwrap();
+        let folder = Folder::new("selected");
+        let trainer = || trainer().validate(&test).validate_every(1).ema(Ema::Article { decay: 0.0, copied: 0 });
+        trainer().steps(4).checkpoints(&folder.0).fit(&train).unwrap();
+        let selected = folder.bytes(BEST);
+        // A rate that ruins what was learned.
+        let run = trainer().steps(8).lr(1.0).resume(&folder.0).fit(&train).unwrap();
+        let losses = run.ema_validation_losses();
+        let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(losses[3] == least && losses[7] > 2.0 * least, "{losses:?}");
+        assert!(folder.bytes(BEST) == selected && folder.bytes(LAST) != selected);
+        let weights = |model: &Diffusion| model.network().parameters().flat().copy();
+        assert_ne!(weights(&run.best().unwrap()), weights(&run.ema().unwrap()));
+    }
+
+    #[test]
+    fn what_was_frozen_stays_so_in_a_resumed_run() {
+        let digits = Dataset::digits().unwrap();
+        let folder = Folder::new("frozen");
+        let run = |freeze: bool, steps| {
+            let trainer = trainer().steps(steps).resume(&folder.0);
+            if freeze {
+                trainer.model.network().freeze(&["down", "time"]).unwrap();
+            }
+            let run = trainer.fit(&digits).unwrap();
+            let named = run.model().network().parameters().named();
+            let kept = named.iter().filter(|(name, _)| name.starts_with("down")).map(|(_, weight)| weight.copy());
+            (kept.collect::<Vec<_>>(), run.ema().unwrap().network().parameters().trainable())
+        };
+        let (before, trainable) = run(true, 2);
+        assert_eq!(run(false, 4), (before, trainable));
+    }
+
     #[test]
     fn refusals_name_argument_value_and_rule() {
         let digits = Dataset::digits().unwrap();

@@ -61,10 +61,10 @@ impl Run {
                 }
             }
             // A picture that cannot be drawn costs nothing but itself.
-            if live.due() {
+            let _ = live.update_with(|| {
                 let _ = run.floor_of(&training.record);
-                let _ = live.update_with(|| live_figure(&training.record, None));
-            }
+                live_figure(&training.record, None)
+            });
             if progress.due() {
                 progress.update(&progress_line(&training.record));
             }

@@ -9,6 +9,7 @@ use super::trainer::Trainer;
 use crate::data::Dataset;
 use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;
+use crate::fields::Fields;
 use crate::net::{Parameters, file};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -159,6 +160,11 @@ impl State<'_> {
         snapshots.sort_by_key(|snapshot| snapshot.step);
         record.snapshots = snapshots;
         parameters.set_trained_steps(record.earlier + record.done());
+        if let Some(Value::Object(model)) = saved.get("model") {
+            let frozen = Fields(model).words("frozen")?;
+            parameters.set_frozen(&frozen, true)?;
+            self.average.network().parameters().set_frozen(&frozen, true)?;
+        }
         Ok(())
     }
 

@@ -85,13 +85,16 @@ class Executed(unittest.TestCase):
 
     def test_every_picture_says_in_words_what_it_shows(self):
         page = self.run_.files[1].read_text(encoding="utf-8")
-        for tag in re.findall(r"<img[^>]*>", page):
+        tags = re.findall(r"<img[^>]*>", page)
+        self.assertGreaterEqual(len(tags), self.pictures)
+        for tag in tags:
             alternative = re.search(r'alt="([^"]*)"', tag)
             self.assertTrue(alternative and len(alternative[1]) > 10, tag[:200])
 
     def test_the_page_needs_nothing_from_outside(self):
         page = self.run_.files[1].read_text(encoding="utf-8")
-        self.assertEqual(re.findall(r'<script|\ssrc="(?!data:)[^"]*', page), [])
+        outside = r'<script|<link\b[^>]*href="(?!data:)[^"]*|url\(["\']?https?:[^)]*|\ssrc="(?!data:)[^"]*'
+        self.assertEqual(re.findall(outside, page), [])
 
     def test_it_is_small(self):
         self.assertLess(self.run_.files[0].stat().st_size, LARGEST_NOTEBOOK)

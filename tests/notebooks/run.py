@@ -51,6 +51,8 @@ def main():
     parser.add_argument("--save", action="store_true")
     parser.add_argument("numbers", nargs="*")
     arguments = parser.parse_args()
+    if arguments.save and os.environ.get("NOISEBOOK_STEPS"):
+        sys.exit("--save is for whole runs: unset NOISEBOOK_STEPS")
     folder = arguments.folder.resolve()
     files = sorted(HERE.glob("test_*.py"))
     if arguments.numbers:

@@ -180,5 +180,7 @@ class Solutions(Executed):
 
     @whole_run
     def test_thirty_points(self):
-        samples = self.printed(r"30 points, samples: ([\d.]+)")
-        self.assertLess(samples, self.printed(r"30 points, new points: ([\d.]+)"))
+        samples, new = self.printed(r"30 points, samples: ([\d.]+)"), self.printed(r"30 points, new points: ([\d.]+)")
+        self.assertTrue(0.2 * new < samples < 1.2 * new, (samples, new))
+        ideal = self.printed(r"of the ideal denoiser ([\d.]+)")
+        self.assertGreater(self.printed(r"loss of the last hundred steps: ([\d.]+)"), ideal)

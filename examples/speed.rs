@@ -130,7 +130,7 @@ impl Options {
 /// What is measured, ready to run.
 enum Work {
     Train(Box<TrainSteps>),
-    Sample(Diffusion, Sampler),
+    Sample(Box<Diffusion>, Sampler),
 }
 
 impl Work {
@@ -138,7 +138,7 @@ impl Work {
         let model = options.model()?;
         if options.what == "sample" {
             let sampler = Sampler::ddim(options.steps).labels([0]).count(options.batch).clip(false).frames(0);
-            return Ok(Self::Sample(model, sampler));
+            return Ok(Self::Sample(Box::new(model), sampler));
         }
         let precision = if options.amp { Precision::BFloat16 } else { Precision::Float32 };
         let trainer = Trainer::new(&model).batch_size(options.batch).lr(3e-4).weight_decay(1e-3).label_dropout(0.0);

@@ -148,7 +148,7 @@ impl Work {
     fn run(&mut self, steps: usize) -> Result<(), noisebook::Error> {
         match self {
             Self::Train(training) => training.by_ref().take(steps).try_for_each(|step| step.map(|_| ())),
-            Self::Sample(model, sampler) => sampler.sample(model).map(|_| ()),
+            Self::Sample(model, sampler) => sampler.sample(&**model).map(|_| ()),
         }
     }
 }

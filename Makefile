@@ -20,8 +20,8 @@ SLOW_TESTS = $(ENV) cargo test --locked --all-features --test two_modes --test m
 NOTEBOOKS = python tests/notebooks/run.py "$(TARGET)/notebooks"
 # Of every training but the first notebook's, which is whole, so many steps.
 QUICK = NOISEBOOK_STEPS=60
-# A notebook, and the code cell at which its picture begins.
-SCREENSHOTS = notebooks/01-first-diffusion.ipynb=11
+# Notebooks, each with the code cell at which its picture begins.
+SCREENSHOTS = notebooks/01-first-diffusion.ipynb=12 notebooks/04-denoisers-and-scores.ipynb=19 notebooks/06-samplers.ipynb=16
 say = @printf '\n==> %s\n' $(1)
 missing = $(shell sh scripts/check_system.sh "$(PYTHON)" 2>&1)
 

@@ -137,7 +137,7 @@ class TheUNetAndItsTraining(Executed):
     def test_training_comes_near_the_floor_and_not_below(self):
         weights = self.printed(r"validation loss of the weights: ([\d.]+)")
         average = self.printed(r"validation loss of their average: ([\d.]+)")
-        floor = self.printed(r"ideal denoiser: ([\d.]+)")
+        floor = self.printed(r"ideal denoiser: (\d\.\d+)")
         self.assertLess(average, weights)
         self.assertTrue(0.05 < floor < average < 0.26, (floor, average))
         self.assertLess(self.printed(r"clipped steps: (\d+)"), 80)

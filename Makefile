@@ -52,6 +52,8 @@ demo: kernel
 
 lab: kernel
 	$(call say,"Opening JupyterLab on notebooks/; stop it with Ctrl-C")
+# JupyterLab draws no SVG of a notebook that nobody trusts: the saved figures would be text.
+	@$(ENV) jupyter trust notebooks/*.ipynb notebooks/solutions/*.ipynb > /dev/null
 	@$(ENV) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 install: build
@@ -130,7 +132,7 @@ notebooks: kernel
 
 # JupyterLab in a headless Chromium.
 test-browser: kernel
-	$(call say,"The live figure in JupyterLab, as a browser shows it")
+	$(call say,"The live figure in JupyterLab$(comma) as a browser shows it")
 	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	@$(ENV) python -W ignore::ResourceWarning tests/browser/test_live_figure.py
 

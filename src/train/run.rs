@@ -61,10 +61,11 @@ impl Run {
                 }
             }
             // A picture that cannot be drawn costs nothing but itself.
-            let _ = live.update_with(|| {
+            if live.due() {
+                // Once a run, and apart from the drawing, whose time says how long the next picture waits.
                 let _ = run.floor_of(&training.record);
-                live_figure(&training.record, None)
-            });
+                let _ = live.update_with(|| live_figure(&training.record, None));
+            }
             if progress.due() {
                 progress.update(&progress_line(&training.record));
             }

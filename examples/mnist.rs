@@ -10,8 +10,6 @@
 //! in `mnist-run`: the model (`model.safetensors`, which PyTorch opens too), and figures: the network's layers, the
 //! losses, samples, their nearest images of the held-out set, and how a classifier reads them. docs/mnist.md shows one run.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use noisebook::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,15 +97,10 @@ fn article(out: &Path) -> Result<Trainer, Failure> {
 /// What a notebook would show, as files: pixels alone as PNG, figures with their words as SVG, tables as HTML.
 fn draw(folder: &Path, name: &str, value: &impl Show) -> Result<(), Failure> {
     let bundle = value.bundle()?;
-    let of = |kind: &str| bundle.get(kind).and_then(|value| value.as_str());
-    if let Some(png) = of("image/png") {
-        fs::write(folder.join(format!("{name}.png")), STANDARD.decode(png)?)?;
-    }
-    if let Some(svg) = of("image/svg+xml") {
-        fs::write(folder.join(format!("{name}.svg")), svg)?;
-    }
-    if let Some(html) = of("text/html") {
-        fs::write(folder.join(format!("{name}.html")), format!("<!doctype html>\n<meta charset=\"utf-8\">\n{html}\n"))?;
+    for (form, kind) in [("png", "image/png"), ("svg", "image/svg+xml"), ("html", "text/html")] {
+        if bundle.get(kind).is_some() {
+            bundle.save(folder.join(format!("{name}.{form}")))?;
+        }
     }
     Ok(())
 }

@@ -1,14 +1,13 @@
 //! The energy distance: Szekely & Rizzo 2013, "Energy statistics: A class of statistics based on distances".
 
 use super::frechet::features;
+use super::pairs::in_parts;
 use crate::data::Dataset;
 use crate::sample::{Distances, SamplerComparison};
 use crate::show::{grouped, sides};
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
-/// Rows whose distances to all others are held at once.
-const AT_ONCE: i64 = 500;
 /// Samples of a data set that are compared with: their number alone costs, not their truth.
 const MOST: usize = 2_000;
 
@@ -34,20 +33,22 @@ pub fn energy_distance(a: &Tensor, b: &Tensor) -> Result<f64> {
         let rule = format!("as many as a, {}", a.size()[1]);
         return Err(Error::argument("b", format!("{} features", b.size()[1]), rule));
     }
-    let (within_a, within_b) = (mean_distance(&a, &a)?, mean_distance(&b, &b)?);
-    Ok((2.0 * mean_distance(&a, &b)? - within_a - within_b).max(0.0).sqrt())
+    energy(&a, &b, mean_distance(&b, &b)?)
+}
+
+/// Where the mean distance within b is known.
+fn energy(a: &Tensor, b: &Tensor, within_b: f64) -> Result<f64> {
+    Ok((2.0 * mean_distance(a, b)? - mean_distance(a, a)? - within_b).max(0.0).sqrt())
 }
 
 /// The mean of the distances of all of a to all of b: N x D and M x D, float64.
 fn mean_distance(a: &Tensor, b: &Tensor) -> Result<f64> {
-    let (count, mut sum) = (a.size()[0], 0.0);
-    // By differences, not by the expanded square, which loses small distances.
-    let exact = 2;
-    for start in (0..count).step_by(AT_ONCE as usize) {
-        let some = a.f_narrow(0, start, AT_ONCE.min(count - start))?;
-        sum += Tensor::f_cdist(&some, b, 2.0, exact)?.f_sum(Kind::Double)?.f_double_value(&[])?;
-    }
-    Ok(sum / (count * b.size()[0]) as f64)
+    let mut sum = 0.0;
+    in_parts(a, b, |distances| {
+        sum += distances.f_sum(Kind::Double)?.f_double_value(&[])?;
+        Ok(())
+    })?;
+    Ok(sum / (a.size()[0] * b.size()[0]) as f64)
 }
 
 impl SamplerComparison {
@@ -82,9 +83,7 @@ impl SamplerComparison {
         let within = mean_distance(&truth, &truth)?;
         let mut values = Vec::with_capacity(images.len());
         for samples in &images {
-            let samples = features("samples", samples)?;
-            let square = 2.0 * mean_distance(&samples, &truth)? - mean_distance(&samples, &samples)? - within;
-            values.push(square.max(0.0).sqrt());
+            values.push(energy(&features("samples", samples)?, &truth, within)?);
         }
         let (n, m) = (own[0] as f64, taken as f64);
         // Of different samples, without the pairs of one with itself.

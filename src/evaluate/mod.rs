@@ -31,6 +31,7 @@ mod likelihood;
 mod likelihood_map;
 mod likelihoods;
 mod nearest;
+mod pairs;
 mod precision_recall;
 mod region;
 

@@ -1,5 +1,6 @@
 //! Each image's nearest image of another set: a classifier, and a test for copies.
 
+use super::pairs::distances as pairwise;
 use crate::data::Dataset;
 use crate::labels::caption;
 use crate::sample::Samples;
@@ -43,13 +44,12 @@ impl Nearest {
             let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.shape()[1..]);
             return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));
         }
-        // In float64 and by differences, not by the expanded square, which loses small distances.
         let rows = |images: &Tensor| -> Result<Tensor> { Ok(images.f_flatten(1, -1)?.f_to_kind(Kind::Double)?) };
-        let (exact, of) = (2, rows(&images)?);
+        let of = rows(&images)?;
         let mut best = vec![(f64::INFINITY, 0); images.size()[0] as usize];
         for first in (0..dataset.len()).step_by(AT_ONCE) {
             let chosen: Vec<i64> = (first as i64..(first + AT_ONCE).min(dataset.len()) as i64).collect();
-            let all = Tensor::f_cdist(&of, &rows(&dataset.batch_of(&chosen)?.images)?, 2.0, exact)?;
+            let all = pairwise(&of, &rows(&dataset.batch_of(&chosen)?.images)?)?;
             let (distances, indices) = all.f_min_dim(1, false)?;
             let found = Vec::<f64>::try_from(distances)?.into_iter().zip(Vec::<i64>::try_from(indices)?);
             for (best, (distance, index)) in best.iter_mut().zip(found) {

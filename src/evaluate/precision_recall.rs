@@ -2,12 +2,10 @@
 //! Models".
 
 use super::frechet::features;
+use super::pairs::in_parts;
 use crate::show::{Bundle, Show, grouped};
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
-
-/// Rows whose distances to all others are held at once.
-const AT_ONCE: i64 = 500;
 
 /// How many samples look like data, and how much of the data is among them, by features of samples and of data (N x D; more
 /// dimensions are flattened).
@@ -48,31 +46,24 @@ pub fn precision_recall(samples: &Tensor, data: &Tensor, k: usize) -> Result<Pre
 
 /// The share of points within the balls around centres.
 fn covered(points: &Tensor, centres: &Tensor, k: usize) -> Result<f64> {
-    let (count, mut inside) = (points.size()[0], 0);
-    let radii = radii(centres, k)?;
-    for start in (0..count).step_by(AT_ONCE as usize) {
-        let some = points.f_narrow(0, start, AT_ONCE.min(count - start))?;
-        let within = distances(&some, centres)?.f_le_tensor(&radii)?.f_any_dim(1, false)?;
+    let (radii, mut inside) = (radii(centres, k)?, 0);
+    in_parts(points, centres, |distances| {
+        let within = distances.f_le_tensor(&radii)?.f_any_dim(1, false)?;
         inside += within.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-    }
-    Ok(inside as f64 / count as f64)
+        Ok(())
+    })?;
+    Ok(inside as f64 / points.size()[0] as f64)
 }
 
 /// The distance of each to its k-th nearest other.
 fn radii(centres: &Tensor, k: usize) -> Result<Tensor> {
-    let (count, mut parts) = (centres.size()[0], Vec::new());
-    for start in (0..count).step_by(AT_ONCE as usize) {
-        let some = centres.f_narrow(0, start, AT_ONCE.min(count - start))?;
+    let mut parts = Vec::new();
+    in_parts(centres, centres, |distances| {
         // The nearest of all is itself.
-        parts.push(distances(&some, centres)?.f_kthvalue(k as i64 + 1, 1, false)?.0);
-    }
+        parts.push(distances.f_kthvalue(k as i64 + 1, 1, false)?.0);
+        Ok(())
+    })?;
     Ok(Tensor::f_cat(&parts, 0)?)
-}
-
-/// By differences, not by the expanded square, which loses small distances.
-fn distances(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let exact = 2;
-    Ok(Tensor::f_cdist(a, b, 2.0, exact)?)
 }
 
 /// Precision and recall with the counts that they depend on; [`precision_recall`] makes one. As the value of a cell it says both.

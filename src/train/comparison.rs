@@ -1,5 +1,6 @@
 //! Runs beside one another, and the samples of one by epoch.
 
+use super::figure::smooth;
 use super::record::Snapshot;
 use super::run::Run;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, evenly, grouped, sheet_of_rows};
@@ -191,8 +192,7 @@ impl RunComparison {
             Chart::new(format!("Loss, mean of {WINDOW} steps")).x_label("step").y_label("mean squared error");
         for (name, run) in &self.runs {
             let steps: Vec<f64> = (1..=run.record.done()).map(|step| step as f64).collect();
-            let losses: Vec<f64> = (1..=run.record.done()).map(|step| run.loss_at(step)).collect();
-            chart = chart.line(name, &steps, &losses);
+            chart = chart.line(name, &steps, &smooth(&run.record.losses, WINDOW));
         }
         chart.log_y().size(750, 240)
     }

@@ -134,7 +134,7 @@ fn validations(record: &Record) -> [Vec<f64>; 3] {
 }
 
 /// The mean of up to `window` values that end at each.
-fn smooth(values: &[f64], window: usize) -> Vec<f64> {
+pub(super) fn smooth(values: &[f64], window: usize) -> Vec<f64> {
     let mut sum = 0.0;
     (0..values.len())
         .map(|i| {

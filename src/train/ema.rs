@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// The article's `step_ema` lost its `return`, so that its first steps average instead of copying.
+    /// The article's `step_ema` lost its `return`, so that the first steps count twice, and copying ends half way.
     #[test]
     fn article_defect_5_the_first_steps_copy() {
         let ema = Ema::article();

@@ -16,7 +16,13 @@ const COLOURS: [&str; 11] = [
 
 type Shown = (&'static str, Bundle);
 
-fn of(name: &'static str, value: &dyn Show) -> Shown {
+/// What a cell binds can be cloned.
+fn of(name: &'static str, value: &(impl Show + Clone)) -> Shown {
+    only_shown(name, &value.clone())
+}
+
+/// libtorch's own, and a way that is being walked.
+fn only_shown(name: &'static str, value: &dyn Show) -> Shown {
     (name, value.bundle().unwrap())
 }
 
@@ -41,10 +47,10 @@ fn parts() -> Vec<Shown> {
         of("Animation", &Animation::new([figure.clone(), figure])),
         of("Table", &Table::new(["layer", "parameters"]).row(["one", "1,000"]).title("Layers")),
         of("Bundle", &Bundle::text("a text")),
-        of("Tensor", &images),
-        of("Tensor", &Tensor::from_slice(&[1.0_f32, 2.0])),
-        of("Option", &Some(Tensor::from(1.0))),
-        of("Result", &Ok::<_, noisebook::Error>(Tensor::from(1.0))),
+        only_shown("Tensor", &images),
+        only_shown("Tensor", &Tensor::from_slice(&[1.0_f32, 2.0])),
+        only_shown("Option", &Some(Tensor::from(1.0))),
+        only_shown("Result", &Ok::<_, noisebook::Error>(Tensor::from(1.0))),
     ]
 }
 
@@ -64,6 +70,7 @@ fn noise() -> Vec<Shown> {
         of("Walk", &schedule.walk(&image)),
         of("Strip", &schedule.noise(&image).at([0, 50, 99]).unwrap()),
         of("Strip", &schedule.walk(&points).every(50).unwrap()),
+        of("Strip", &edm.noise(&Dataset::digits().unwrap().batch(3, 0).unwrap().images).at([0, 99]).unwrap()),
         of("Transition", &schedule.transition(1.0, 0.5).unwrap()),
         of("Posterior", &schedule.posterior(1.0, 0.5).unwrap()),
         of("Paths", &Paths::brownian(100).unwrap()),
@@ -92,9 +99,11 @@ fn plane() -> Vec<Shown> {
         of("ScoreField", &ScoreField::of(&ideal, 0.5).unwrap()),
         of("FieldComparison", &ScoreField::compare(&ideal, &gaussian, 0.5).unwrap()),
         of("LikelihoodMap", &LikelihoodMap::of(&gaussian, &drawn).unwrap()),
+        of("Likelihood", &Likelihood::exact()),
         of("Likelihoods", &Likelihood::exact().of(&gaussian, &drawn, None).unwrap()),
         of("Frechet", &frechet_distance(&drawn, &moons.images()).unwrap()),
         of("KolmogorovSmirnov", &ks_test(&drawn.select(1, 0), &moons.images().select(1, 0)).unwrap()),
+        of("VariationalBound", &VariationalBound::ddpm()),
         of(
             "Bound",
             &VariationalBound::ddpm()
@@ -144,14 +153,14 @@ fn images() -> Vec<Shown> {
         of("TimeFeatures", &unet.time_embedding().unwrap()),
         of("TimeEmbedding", &TimeEmbedding::fourier()),
         of("Diffusion", &model),
-        of("TrainStep", &trainer.iter(&train).unwrap().next()),
+        of("TrainStep", &trainer.iter(&train).unwrap().next().unwrap().unwrap()),
         of("Run", &run),
         of("LossByLevel", &run.loss_by_level().unwrap()),
         of("LearningRate", &LearningRate::Cosine { warm_up: 10 }),
         of("Sampler", &sampler),
         of("Vec", &Sampler::all()),
-        of("SampleStep", &steps.next()),
-        of("SampleSteps", &steps),
+        of("SampleStep", &steps.next().unwrap().unwrap()),
+        only_shown("SampleSteps", &steps),
         of("Samples", &samples),
         of("Trajectory", &samples.trajectory().unwrap()),
         of("Animation", &samples.animation().unwrap()),

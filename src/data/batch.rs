@@ -23,6 +23,13 @@ pub struct Batch {
     pub labels: Tensor,
 }
 
+impl Clone for Batch {
+    /// Both share the tensors.
+    fn clone(&self) -> Self {
+        Self { images: self.images.shallow_clone(), labels: self.labels.shallow_clone() }
+    }
+}
+
 impl Batch {
     /// A level for each image, uniform over the schedule's levels: those that [`loss`](crate::Diffusion::loss) draws
     /// with this seed.

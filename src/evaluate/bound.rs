@@ -297,6 +297,15 @@ impl Show for Bound {
     }
 }
 
+impl Show for VariationalBound {
+    fn bundle(&self) -> Result<Bundle> {
+        let variance = if self.variance == Variance::Posterior { "\u{3b2}\u{303}" } else { "\u{3b2}" };
+        Ok(Bundle::text(format!(
+            "Variational bound of a chain with variance {variance}; Ho et al. 2020, eq. 5\nof(&model, &data) evaluates it"
+        )))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -191,7 +191,7 @@ impl Nearest {
     /// ```
     pub fn class_report(&self) -> Result<ClassReport> {
         let by = format!("the nearest of {}", self.of);
-        ClassReport::by(&by, &self.labels, &self.neighbour_labels, self.classes.clone())
+        ClassReport::by(&by, &self.labels, &self.neighbour_labels, self.classes.to_vec())
     }
 }
 

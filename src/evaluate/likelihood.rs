@@ -6,7 +6,7 @@ use crate::denoiser::{Denoiser, Jacobian, check_noise, check_samples};
 use crate::random::{Stream, generator, unit};
 use crate::sample::dormand_prince::DormandPrince;
 use crate::sample::probability_flow::Angle;
-use crate::show::interrupted;
+use crate::show::{Bundle, Show, interrupted};
 use crate::{Error, Result};
 use std::f64::consts::PI;
 use tch::{Kind, Tensor};
@@ -207,6 +207,20 @@ impl Likelihood {
             Ok(Tensor::f_from_slice(&signs)?.f_view_as(x)?.f_to_device(x.device())?)
         };
         (0..probes).map(draw).collect()
+    }
+}
+
+impl Show for Likelihood {
+    fn bundle(&self) -> Result<Bundle> {
+        let trace = match self.trace {
+            Trace::Exact => "exact trace".to_string(),
+            Trace::Hutchinson { probes } => format!("Hutchinson's trace by {probes} of random signs"),
+        };
+        let tolerance = self.tolerance;
+        Ok(Bundle::text(format!(
+            "ln p by the probability-flow ODE, {trace}, tolerance {tolerance}; Song et al. 2021, section 4.3\n\
+             of(&model, &samples, None) evaluates it"
+        )))
     }
 }
 

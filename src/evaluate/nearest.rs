@@ -6,6 +6,7 @@ use crate::labels::caption;
 use crate::sample::Samples;
 use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
 use crate::{Error, Result};
+use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 /// How many pairs a figure shows.
@@ -26,15 +27,15 @@ const COLUMNS: i64 = 10;
 /// nearest.show()?;
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Nearest {
-    images: Tensor,
-    pub(super) labels: Tensor,
-    neighbours: Tensor,
-    pub(super) neighbour_labels: Tensor,
-    pub(super) classes: Vec<String>,
-    distances: Vec<f64>,
-    indices: Vec<i64>,
+    images: Rc<Tensor>,
+    pub(super) labels: Rc<Tensor>,
+    neighbours: Rc<Tensor>,
+    pub(super) neighbour_labels: Rc<Tensor>,
+    pub(super) classes: Rc<[String]>,
+    distances: Rc<[f64]>,
+    indices: Rc<[i64]>,
     pub(super) of: String,
 }
 
@@ -61,14 +62,14 @@ impl Nearest {
         let (distances, indices): (Vec<f64>, Vec<i64>) = best.into_iter().unzip();
         let neighbours = dataset.batch_of(&indices)?;
         Ok(Self {
-            neighbours: neighbours.images,
-            neighbour_labels: neighbours.labels,
-            distances,
-            indices,
-            classes: dataset.classes(),
+            images: Rc::new(images),
+            labels: Rc::new(labels),
+            neighbours: Rc::new(neighbours.images),
+            neighbour_labels: Rc::new(neighbours.labels),
+            classes: dataset.classes().into(),
+            distances: distances.into(),
+            indices: indices.into(),
             of: dataset.name().to_string(),
-            images,
-            labels,
         })
     }
 
@@ -82,7 +83,7 @@ impl Nearest {
     /// ```
     #[must_use]
     pub fn distances(&self) -> Vec<f64> {
-        self.distances.clone()
+        self.distances.to_vec()
     }
 
     /// The neighbour of each image: its index in the data set.
@@ -96,7 +97,7 @@ impl Nearest {
     /// ```
     #[must_use]
     pub fn indices(&self) -> Vec<i64> {
-        self.indices.clone()
+        self.indices.to_vec()
     }
 
     /// The median distance (for an even number, the mean of the middle two).
@@ -109,7 +110,7 @@ impl Nearest {
     /// ```
     #[must_use]
     pub fn median_distance(&self) -> f64 {
-        let mut sorted = self.distances.clone();
+        let mut sorted = self.distances.to_vec();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
@@ -189,7 +190,7 @@ impl Nearest {
 
     /// Points over their neighbours.
     fn points(&self) -> Result<Figure> {
-        let both = Tensor::f_cat(&[&self.neighbours, &self.images], 0)?;
+        let both = Tensor::f_cat(&[&*self.neighbours, &*self.images], 0)?;
         let which = |label: i64| Tensor::f_full([self.images.size()[0]], label, (Kind::Int64, Device::Cpu));
         let labels = Tensor::f_cat(&[which(0)?, which(1)?], 0)?;
         let cloud = Cloud::new(&both, Some(&labels), &["nearest".into(), "points".into()])?;
@@ -209,7 +210,7 @@ impl Show for Nearest {
         let rows_of_pairs = if count > COLUMNS { 2 } else { 1 };
         let columns = count.min(SHOWN) / rows_of_pairs;
         let shown = columns * rows_of_pairs;
-        let (labels, near) = (Vec::<i64>::try_from(&self.labels)?, Vec::<i64>::try_from(&self.neighbour_labels)?);
+        let (labels, near) = (Vec::<i64>::try_from(&*self.labels)?, Vec::<i64>::try_from(&*self.neighbour_labels)?);
         let (mut images, mut captions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for start in (0..shown).step_by(columns as usize) {
             images.push(self.images.f_narrow(0, start, columns)?);

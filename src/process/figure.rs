@@ -3,8 +3,14 @@
 use super::noise::{Noising, Strip};
 use super::walk::Walk;
 use crate::Result;
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, sheet};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped, sheet};
 use tch::Tensor;
+
+/// So many levels stand side by side.
+const COLUMNS: usize = 8;
+/// So many images of a batch are drawn, of many levels fewer.
+const ROWS: usize = 8;
+const TILES: usize = 100;
 
 impl Show for Strip {
     fn bundle(&self) -> Result<Bundle> {
@@ -25,12 +31,23 @@ impl Show for Strip {
             return points(&drawn, &captions, &format!("Points noised {way}, {name} schedule{scale}"))?.bundle();
         }
         let title = format!("Noised {way}, {name} schedule: level, and the image's share of the variance");
-        Grid::new(&Tensor::f_stack(&drawn, 0)?)?
-            .columns(self.levels.len().min(8))
-            .captions(captions)
-            .title(title)
-            .bundle()
+        if self.images.dim() == 5 {
+            return batch(&drawn, captions, title)?.bundle();
+        }
+        let columns = self.levels.len().min(COLUMNS);
+        Grid::new(&Tensor::f_stack(&drawn, 0)?)?.columns(columns).captions(captions).title(title).bundle()
     }
+}
+
+/// A row an image, a column a level.
+fn batch(drawn: &[Tensor], captions: Vec<String>, title: String) -> Result<Grid> {
+    let (levels, count) = (drawn.len(), drawn[0].size()[0] as usize);
+    let rows = count.min(ROWS).min(TILES / levels).max(1);
+    let few = if rows < count { format!("; {rows} of {} images", grouped(count)) } else { String::new() };
+    let images = Tensor::f_stack(drawn, 1)?.f_narrow(0, 0, rows as i64)?.f_flatten(0, 1)?;
+    let mut below = vec![String::new(); levels * (rows - 1)];
+    below.extend(captions);
+    Ok(Grid::new(&images)?.columns(levels).captions(below).title(title + &few))
 }
 
 impl Show for Noising {
@@ -55,6 +72,24 @@ fn points(sets: &[Tensor], captions: &[String], title: &str) -> Result<Figure> {
 mod tests {
     use super::*;
     use crate::{Dataset, Schedule};
+
+    #[test]
+    fn a_batch_is_drawn_as_a_row_an_image() {
+        let (schedule, digits) = (Schedule::linear(1_000).unwrap(), Dataset::digits().unwrap());
+        let said = |size, levels: &[usize]| {
+            let strip = schedule.noise(&digits.batch(size, 0).unwrap().images).at(levels.iter().copied()).unwrap();
+            strip.bundle().unwrap().plain_text().to_string()
+        };
+        let all = said(3, &[0, 999]);
+        let title = "Noised in one jump, linear schedule: level, and the image's share of the variance";
+        let grid = "6 images of 8 x 8 pixels, grey, 2 a row";
+        assert!(all.starts_with(&format!("{title}\n{grid}\n")), "{all}");
+        assert!(all.contains("0: 100%, 999: 0%"), "{all}");
+        let some = said(20, &[0, 500, 999]);
+        assert!(some.starts_with(&format!("{title}; 8 of 20 images\n24 images")), "{some}");
+        let long = said(20, &(0..40).collect::<Vec<usize>>());
+        assert!(long.starts_with(&format!("{title}; 2 of 20 images\n80 images")), "{long}");
+    }
 
     #[test]
     fn points_are_drawn_as_a_row_of_scatters() {

@@ -2,11 +2,12 @@
 
 use crate::random::{Stream, generator, normal};
 use crate::{Error, Result, Schedule};
+use std::rc::Rc;
 use tch::Tensor;
 
 impl Schedule {
-    /// Noises `image` (C x H x W, or a batch N x C x H x W of which the first is taken) or a set of points (N x D, each with
-    /// noise of its own): say at which levels with [`at`](Noising::at).
+    /// Noises `image` (C x H x W), a batch of images (N x C x H x W) or a set of points (N x D), each with noise of its own: say
+    /// at which levels with [`at`](Noising::at).
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -17,11 +18,11 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn noise(&self, image: &Tensor) -> Noising {
-        Noising { schedule: self.clone(), image: image.shallow_clone(), seed: 0 }
+        Noising { schedule: self.clone(), image: Rc::new(image.shallow_clone()), seed: 0 }
     }
 }
 
-/// An image or a set of points about to be noised; [`Schedule::noise`] makes one.
+/// An image, a batch or a set of points about to be noised; [`Schedule::noise`] makes one.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -30,10 +31,10 @@ impl Schedule {
 /// noising.at([0, 500, 999])?.show()?; // draws a strip; the same noising can be asked again
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Noising {
     schedule: Schedule,
-    image: Tensor,
+    image: Rc<Tensor>,
     seed: u64,
 }
 
@@ -55,10 +56,10 @@ impl Noising {
     }
 
     /// x_t = alpha_t x_0 + sigma_t eps at these levels, all with the same eps: so what changes along the strip is the
-    /// level alone.
+    /// level alone. (Images and points of one set have an eps each.)
     ///
     /// # Errors
-    /// No levels, a level outside 0..N, or a tensor that is neither an image nor points.
+    /// No levels, a level outside 0..N, or a tensor that holds neither images nor points.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -72,7 +73,8 @@ impl Noising {
         if levels.is_empty() {
             return Err(Error::argument("levels", "[]", "name at least one level"));
         }
-        let image = one_sample(&self.image)?;
+        check(&self.image)?;
+        let image = &*self.image;
         let mut rng = generator(self.seed, Stream::Forward, 0);
         let eps = normal(&mut rng, &image.size(), image.device())?;
         let mut noised = Vec::with_capacity(levels.len());
@@ -81,25 +83,22 @@ impl Noising {
             let kept = image.f_mul_scalar(self.schedule.alpha(t))?;
             noised.push(kept.f_add(&eps.f_mul_scalar(self.schedule.sigma(t))?)?);
         }
-        Ok(Strip { images: Tensor::f_stack(&noised, 0)?, levels, schedule: self.schedule.clone(), way: "in one jump" })
+        Strip::new(&noised, levels, &self.schedule, "in one jump")
     }
 }
 
-/// An image C x H x W, the first of a batch, or all points N x D: what is noised together.
-pub(super) fn one_sample(image: &Tensor) -> Result<Tensor> {
+/// The rule for what is noised: an image, a batch of them, or points.
+pub(super) fn check(image: &Tensor) -> Result<()> {
     let size = image.size();
-    match size.len() {
-        2 | 3 if !size.contains(&0) => Ok(image.shallow_clone()),
-        4 if !size.contains(&0) => Ok(image.f_get(0)?),
-        _ => {
-            let rule = "an image is a tensor C x H x W, a set of points N x D";
-            Err(Error::argument("image", format!("{size:?}"), rule))
-        }
+    if (2..=4).contains(&size.len()) && !size.contains(&0) {
+        return Ok(());
     }
+    let rule = "an image is a tensor C x H x W, a batch N x C x H x W, a set of points N x D";
+    Err(Error::argument("image", format!("{size:?}"), rule))
 }
 
-/// One image, or one set of points, at several noise levels. As the value of a cell it draws itself as a strip, images whose
-/// noise is larger than 1 divided by sqrt(alpha^2 + sigma^2).
+/// An image, a batch or a set of points at several noise levels. As the value of a cell it draws itself as a strip, of a batch
+/// one below another (the first eight), images whose noise is larger than 1 divided by sqrt(alpha^2 + sigma^2).
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -108,9 +107,9 @@ pub(super) fn one_sample(image: &Tensor) -> Result<Tensor> {
 /// assert!(strip.bundle()?.plain_text().contains("0: 100%, 999: 0%")); // what is left of the variance
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Strip {
-    pub(super) images: Tensor,
+    pub(super) images: Rc<Tensor>,
     pub(super) levels: Vec<usize>,
     pub(super) schedule: Schedule,
     /// How the noise came: in one jump or step by step.
@@ -118,7 +117,12 @@ pub struct Strip {
 }
 
 impl Strip {
-    /// The noised images, one a level: L x C x H x W; of points, L x N x D.
+    /// What is noised, at each of these levels.
+    pub(super) fn new(noised: &[Tensor], levels: Vec<usize>, schedule: &Schedule, way: &'static str) -> Result<Self> {
+        Ok(Self { images: Rc::new(Tensor::f_stack(noised, 0)?), levels, schedule: schedule.clone(), way })
+    }
+
+    /// The noised images, one a level: L x C x H x W; of a batch, L x N x C x H x W; of points, L x N x D.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -178,12 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_gives_its_first_image_and_seeds_differ() {
+    fn images_of_a_batch_have_noise_of_their_own_and_seeds_differ() {
         let schedule = Schedule::cosine(100).unwrap();
         let batch = Tensor::zeros([4, 1, 2, 2], (Kind::Float, Device::Cpu));
-        let one = schedule.noise(&batch).at([50]).unwrap().images();
-        assert_eq!(one, schedule.noise(&batch.get(0)).at([50]).unwrap().images());
-        assert_ne!(one, schedule.noise(&batch).seed(1).at([50]).unwrap().images());
+        let all = schedule.noise(&batch).at([0, 50]).unwrap().images();
+        assert_eq!(all.size(), [2, 4, 1, 2, 2]);
+        // The first is noised as it is alone, the others are not.
+        assert_eq!(all.select(1, 0), schedule.noise(&batch.get(0)).at([0, 50]).unwrap().images());
+        assert_ne!(all.select(1, 1), all.select(1, 0));
+        assert_ne!(all, schedule.noise(&batch).seed(1).at([0, 50]).unwrap().images());
     }
 
     #[test]
@@ -194,9 +201,10 @@ mod tests {
         assert_eq!(said(&[100]), "level = 100: levels run from 0 to 99");
         assert_eq!(said(&[]), "levels = []: name at least one level");
         let flat = schedule.noise(&image.view([4])).at([0]).unwrap_err().to_string();
-        assert_eq!(flat, "image = [4]: an image is a tensor C x H x W, a set of points N x D");
+        let rule = "an image is a tensor C x H x W, a batch N x C x H x W, a set of points N x D";
+        assert_eq!(flat, format!("image = [4]: {rule}"));
         let none = schedule.noise(&image.view([4, 1]).narrow(0, 0, 0)).at([0]).unwrap_err().to_string();
-        assert_eq!(none, "image = [0, 1]: an image is a tensor C x H x W, a set of points N x D");
+        assert_eq!(none, format!("image = [0, 1]: {rule}"));
     }
 
     /// All points are noised, each for itself: 10,000 at the origin spread to a Gaussian of sigma.

@@ -1,14 +1,15 @@
 //! The forward process step by step: the Markov chain x_t = a x_s + b z from level to level, Ho et al. 2020, eq. 2.
 
-use super::noise::{Strip, one_sample};
+use super::noise::{Strip, check};
 use crate::random::{Stream, generator, normal};
 use crate::show::interrupted;
 use crate::{Error, Result, Schedule};
+use std::rc::Rc;
 use tch::Tensor;
 
 impl Schedule {
-    /// Noises `image` (C x H x W, or the first of a batch N x C x H x W) or a set of points (N x D) one level at a time,
-    /// with fresh noise at each: say which levels to keep with [`every`](Walk::every). The steps are those of
+    /// Noises `image` (C x H x W), a batch of images (N x C x H x W) or a set of points (N x D) one level at a time, with fresh
+    /// noise at each: say which levels to keep with [`every`](Walk::every). The steps are those of
     /// [`transition`](Self::transition), so any schedule walks.
     ///
     /// [`noise`](Self::noise) comes to the same distribution at each level in one jump.
@@ -22,11 +23,11 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn walk(&self, image: &Tensor) -> Walk {
-        Walk { schedule: self.clone(), image: image.shallow_clone(), seed: 0 }
+        Walk { schedule: self.clone(), image: Rc::new(image.shallow_clone()), seed: 0 }
     }
 }
 
-/// An image or a set of points about to walk to noise; [`Schedule::walk`] makes one.
+/// An image, a batch or a set of points about to walk to noise; [`Schedule::walk`] makes one.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -35,10 +36,10 @@ impl Schedule {
 /// walk.every(100)?.show()?; // draws a strip; the same walk can be asked again
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Walk {
     schedule: Schedule,
-    image: Tensor,
+    image: Rc<Tensor>,
     seed: u64,
 }
 
@@ -63,7 +64,7 @@ impl Walk {
     /// level that it has come to.
     ///
     /// # Errors
-    /// `n` = 0, or a tensor that is neither an image nor points.
+    /// `n` = 0, or a tensor that holds neither images nor points.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -75,7 +76,8 @@ impl Walk {
         if n == 0 {
             return Err(Error::argument("n", n, "keep every first level, every second, ..: at least 1"));
         }
-        let mut x = one_sample(&self.image)?;
+        check(&self.image)?;
+        let mut x = self.image.shallow_clone();
         let (count, mut levels, mut kept) = (self.schedule.levels(), Vec::new(), Vec::new());
         for level in 0..count {
             let (t, s) = ((level + 1) as f64 / count as f64, level as f64 / count as f64);
@@ -93,8 +95,7 @@ impl Walk {
                 break;
             }
         }
-        let (images, schedule) = (Tensor::f_stack(&kept, 0)?, self.schedule.clone());
-        Ok(Strip { images, levels, schedule, way: "as the Markov chain" })
+        Strip::new(&kept, levels, &self.schedule, "as the Markov chain")
     }
 }
 
@@ -136,8 +137,8 @@ mod tests {
     #[test]
     fn what_is_kept_changes_nothing() {
         let schedule = Schedule::edm(12).unwrap();
-        let batch = Tensor::zeros([4, 1, 8, 8], (Kind::Float, Device::Cpu));
-        let (all, some) = (schedule.walk(&batch).every(1).unwrap(), schedule.walk(&batch.get(0)).every(5).unwrap());
+        let image = Tensor::zeros([1, 8, 8], (Kind::Float, Device::Cpu));
+        let (all, some) = (schedule.walk(&image).every(1).unwrap(), schedule.walk(&image).every(5).unwrap());
         assert_eq!(some.levels(), [0, 5, 10, 11]);
         assert_eq!(some.images(), all.images().index_select(0, &Tensor::from_slice(&[0i64, 5, 10, 11])));
         let text = some.bundle().unwrap().plain_text().to_string();
@@ -151,6 +152,7 @@ mod tests {
             schedule.walk(&Tensor::zeros(shape, (Kind::Float, Device::Cpu))).every(n).unwrap_err().to_string()
         };
         assert_eq!(said(&[1, 2, 2], 0), "n = 0: keep every first level, every second, ..: at least 1");
-        assert_eq!(said(&[4], 1), "image = [4]: an image is a tensor C x H x W, a set of points N x D");
+        let rule = "an image is a tensor C x H x W, a batch N x C x H x W, a set of points N x D";
+        assert_eq!(said(&[4], 1), format!("image = [4]: {rule}"));
     }
 }

@@ -1,6 +1,6 @@
 //! Classifier guidance: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis".
 
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoiser, check_noise};
 use crate::show::{Bundle, Show, digits};
 use crate::{Error, Result, Schedule};
 use std::fmt;
@@ -122,11 +122,9 @@ impl Denoiser for ClassifierGuided {
         Ok(x0.f_add(&push)?)
     }
 
-    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
-        match self.inner.starts(count, seed)? {
-            Some(_) => Err(Error::argument("model", "a bridge", "guidance by a gradient takes noise for Gaussian")),
-            None => Ok(None),
-        }
+    fn starts(&self, _: usize, _: u64) -> Result<Option<Tensor>> {
+        check_noise(&*self.inner, "the weight of the gradient")?;
+        Ok(None)
     }
 
     fn schedule(&self) -> &Schedule {

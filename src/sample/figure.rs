@@ -84,7 +84,7 @@ impl Show for SampleStep {
 /// Sampler::ddim(4).count(2).sample(&model)?.trajectory()?.show()?; // a row of x_t and one of x_0 for each sample
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trajectory {
     picture: Part,
     times: Vec<f64>,

@@ -5,6 +5,7 @@ use super::triptych::{Triptych, mean, squared_errors};
 use crate::denoiser::Denoiser;
 use crate::show::{Bundle, Show, digits};
 use crate::{Error, Result};
+use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 impl Sampler {
@@ -38,7 +39,8 @@ impl Sampler {
         let drawn = noise.f_to_device(Device::Cpu)?.f_div_scalar(scale)?;
         let rows = [given, drawn, decoded.images()];
         let names = ["given", "its noise", "decoded"];
-        Ok(Reconstruction { triptych: Triptych { rows, names, labels: decoded.labels(), errors, title }, noise })
+        let triptych = Triptych { rows, names, labels: decoded.labels(), errors, title };
+        Ok(Reconstruction { triptych: Rc::new(triptych), noise: Rc::new(noise) })
     }
 }
 
@@ -53,10 +55,10 @@ impl Sampler {
 /// assert!(back.errors()[0] < 0.01);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reconstruction {
-    triptych: Triptych,
-    noise: Tensor,
+    triptych: Rc<Triptych>,
+    noise: Rc<Tensor>,
 }
 
 impl Reconstruction {

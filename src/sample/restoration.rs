@@ -7,6 +7,7 @@ use super::triptych::{Triptych, mean, squared_errors};
 use crate::denoiser::Denoiser;
 use crate::show::{Bundle, Show, digits, grouped};
 use crate::{Error, Result};
+use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 impl Sampler {
@@ -50,7 +51,8 @@ impl Sampler {
         );
         let names = ["given", "result", "truth"];
         let rows = [given, samples.images(), truth];
-        Ok(Restoration { triptych: Triptych { rows, names, labels: samples.labels(), errors, title } })
+        let triptych = Triptych { rows, names, labels: samples.labels(), errors, title };
+        Ok(Restoration { triptych: Rc::new(triptych) })
     }
 }
 
@@ -67,9 +69,9 @@ impl Sampler {
 /// assert_eq!((found.images().size(), found.errors().len()), (vec![3, 1, 8, 8], 3));
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Restoration {
-    triptych: Triptych,
+    triptych: Rc<Triptych>,
 }
 
 impl Restoration {

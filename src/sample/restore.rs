@@ -2,7 +2,7 @@
 //! (MMPS); and by projection: Wang et al. 2022, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model" (DDNM).
 
 use super::measurement::Measurement;
-use crate::denoiser::{Denoiser, Jacobian, check_samples};
+use crate::denoiser::{Denoiser, Jacobian, check_noise, check_samples};
 use crate::show::{Bundle, Show, sides};
 use crate::{Error, Result, Schedule};
 use std::fmt;
@@ -178,11 +178,9 @@ impl Denoiser for Restore {
         Ok(x0.f_add(&self.residual(&x0)?)?.f_to_kind(kind)?)
     }
 
-    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
-        match self.inner.starts(count, seed)? {
-            Some(_) => Err(Error::argument("model", "a bridge", "restoring takes noise for Gaussian")),
-            None => Ok(None),
-        }
+    fn starts(&self, _: usize, _: u64) -> Result<Option<Tensor>> {
+        check_noise(&*self.inner, "the covariance")?;
+        Ok(None)
     }
 
     fn schedule(&self) -> &Schedule {
@@ -420,6 +418,15 @@ mod tests {
         let count = two.denoise(&xt, 0.5, None).unwrap_err().to_string();
         assert_eq!(count, "count = 1: there are 2 images to restore: draw one sample for each");
         assert_eq!(format!("{:?}", two.iterations(0)), "inpainting: 1 of 3 elements known, by projection");
+        let digits = Dataset::digits().unwrap();
+        let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).blocks(1).build();
+        let bridge = Diffusion::new(&unet.unwrap(), &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap();
+        let bridge = bridge.source(&digits);
+        let whole = Tensor::ones([1, 8, 8], (Kind::Bool, Device::Cpu));
+        let restore = Restore::new(&bridge, &whole, &digits.image(0).unwrap()).unwrap();
+        let refused = Sampler::ddim(2).sample(&restore).unwrap_err().to_string();
+        let rule = "the covariance is that of Gaussian noise, and this model leads from one data set to another";
+        assert_eq!(refused, format!("model = a bridge: {rule}"));
         let gradient = inpaint.denoise(&xt.set_requires_grad(true), 0.5, None).unwrap_err().to_string();
         assert_eq!(gradient, "xt = with a gradient: what is made up has no gradient");
     }

@@ -5,6 +5,7 @@ use super::points;
 use super::steps::SampleSteps;
 use crate::show::{Animation, Bundle, Figure, Live, Part, Show, grouped, interrupted};
 use crate::{Error, Result};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
@@ -23,13 +24,13 @@ const KEPT_NUMBERS: i64 = 200_000;
 /// assert!(samples.bundle()?.plain_text().starts_with("2 samples, seed 0"));
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Samples {
-    images: Tensor,
-    noise: Tensor,
-    labels: Tensor,
+    images: Rc<Tensor>,
+    noise: Rc<Tensor>,
+    labels: Rc<Tensor>,
     seed: u64,
-    frames: Vec<Frame>,
+    frames: Rc<[Frame]>,
     /// Where they came from, in words.
     from: &'static str,
     done: usize,
@@ -114,7 +115,8 @@ impl Samples {
             kept_frames.push(Frame::new(0.0, 0.0, &last.next, &last.next)?);
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-        Ok(Self { images, noise, labels, seed, frames: kept_frames, from, done, total, between: false })
+        let [images, noise, labels] = [images, noise, labels].map(Rc::new);
+        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.

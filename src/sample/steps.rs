@@ -48,6 +48,19 @@ pub struct SampleStep {
     pub(super) cut: bool,
 }
 
+impl Clone for SampleStep {
+    /// Both share the tensors.
+    fn clone(&self) -> Self {
+        Self {
+            x: self.x.shallow_clone(),
+            x0: self.x0.shallow_clone(),
+            next: self.next.shallow_clone(),
+            labels: self.labels.as_ref().map(Tensor::shallow_clone),
+            ..*self
+        }
+    }
+}
+
 /// The way back as an iterator of steps; [`Sampler::iter`](super::Sampler::iter) starts one.
 ///
 /// Run a cell with `steps.next()` again and again to watch an image appear. After an error it is at its end.

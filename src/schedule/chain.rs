@@ -24,6 +24,7 @@ impl Schedule {
     }
 
     /// A schedule from your own betas: the variance that each step of the chain adds, one a level (Ho et al. 2020, eq. 2).
+    /// Its name is "custom" until [`named`](Self::named) gives it another.
     ///
     /// # Errors
     /// Fewer than 2 betas or more than 1,000,000; one outside (0, 1). The last alone may be 1: nothing is left of the

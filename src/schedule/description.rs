@@ -21,24 +21,33 @@ fn named(name: &str) -> Option<Named> {
 }
 
 impl Schedule {
-    /// Its name, its levels, and its constructor's arguments; or, if it is not one of those with a name, its betas.
+    /// What made it, its levels, and its constructor's arguments; or, if it is not one of those with a name, its betas. Then
+    /// what the reader calls it, if that is something else.
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         let mut map = Map::new();
-        map.insert("name".into(), self.name().into());
+        map.insert("name".into(), self.kind().into());
         map.insert("levels".into(), self.levels().into());
         for &(argument, value) in self.curve.arguments() {
             map.insert(argument.into(), value.into());
         }
         if let Ok(chain) = self.curve.chain()
-            && named(self.name()).is_none()
+            && named(self.kind()).is_none()
         {
             map.insert("betas".into(), chain.betas.clone().into());
+        }
+        if self.name() != self.kind() {
+            map.insert("called".into(), self.name().into());
         }
         map
     }
 
     /// The same schedule again.
     pub(crate) fn from_json(fields: &Fields) -> Result<Self> {
+        let made = Self::made(fields)?;
+        if fields.has("called") { Ok(made.named(fields.text("called")?)) } else { Ok(made) }
+    }
+
+    fn made(fields: &Fields) -> Result<Self> {
         let name = fields.text("name")?;
         let levels = fields.count("levels")? as usize;
         let sigmas = || -> Result<(f64, f64)> { Ok((fields.number("sigma_min")?, fields.number("sigma_max")?)) };
@@ -56,7 +65,7 @@ impl Schedule {
             }
             _ if fields.has("betas") => {
                 let own = Self::from_betas(fields.numbers("betas")?)?;
-                Ok(Self { name: name.into(), ..own })
+                Ok(Self { kind: name.into(), ..own.named(name) })
             }
             _ => Err(fields.unknown("name")),
         }
@@ -114,6 +123,10 @@ mod tests {
             Schedule::edm_between(9, third, 81.3, 6.9),
             Schedule::sigmoid(50).and_then(|sigmoid| sigmoid.zero_terminal_snr()),
             Schedule::vp(50).and_then(|vp| vp.zero_terminal_snr()),
+            // Named after another, or as nothing is.
+            Schedule::from_betas([0.1, third]).map(|own| own.named("linear")),
+            Schedule::edm(9).map(|edm| edm.named("mine")),
+            Schedule::cosine(9).and_then(|cosine| cosine.named("mine").zero_terminal_snr()),
         ];
         for schedule in all(1_000).into_iter().chain(own.map(Result::unwrap)) {
             let map = through(&schedule.to_json());

@@ -6,7 +6,8 @@ use crate::{Error, Result};
 
 impl Schedule {
     /// Lays schedules over one another: the image's share of the variance, alpha^2/(alpha^2 + sigma^2), what each step takes
-    /// of it, ln SNR and sigma, against time. In a variance-preserving schedule that share is abar.
+    /// of it, ln SNR and sigma, against time. In a variance-preserving schedule that share is abar. Schedules of one name are
+    /// numbered; [`named`](Self::named) tells them apart better.
     ///
     /// # Errors
     /// Fewer than one schedule or more than six.
@@ -20,7 +21,15 @@ impl Schedule {
         if !(1..=6).contains(&schedules.len()) {
             return Err(Error::argument("schedules", schedules.len(), "compare 1 to 6 schedules"));
         }
-        Ok(Comparison { schedules: schedules.iter().map(|&schedule| schedule.clone()).collect() })
+        let same = |name: &str, among: &[&Self]| among.iter().filter(|other| other.name() == name).count();
+        let numbered = |(place, schedule): (usize, &&Self)| match same(schedule.name(), schedules) {
+            1 => (*schedule).clone(),
+            _ => {
+                let number = same(schedule.name(), &schedules[..=place]);
+                schedule.named(&format!("{} {number}", schedule.name()))
+            }
+        };
+        Ok(Comparison { schedules: schedules.iter().enumerate().map(numbered).collect() })
     }
 
     /// A point a level, from the first level to the last; t = 0 is no level.
@@ -178,6 +187,19 @@ mod tests {
         assert_eq!(title(Schedule::edm(1_000)), "edm schedule, 1,000 levels: as much noise as image at t = 0.4");
         assert_eq!(title(Schedule::cosine(1_000)), "cosine schedule, 1,000 levels: as much noise as image at t = 0.5");
         assert_eq!(title(Schedule::flow(1_000)), "flow schedule, 1,000 levels: as much noise as image at t = 0.5");
+    }
+
+    #[test]
+    fn schedules_of_one_name_are_numbered() {
+        let own = |last| Schedule::from_betas([0.1, last]).unwrap();
+        let (a, b, linear) = (own(0.5), own(0.6), Schedule::linear(100).unwrap());
+        let title = |schedules: &[&Schedule]| {
+            let text = Schedule::compare(schedules).unwrap().bundle().unwrap().plain_text().to_string();
+            text.split(';').next().unwrap().to_string()
+        };
+        assert_eq!(title(&[&a, &linear, &b]), "Schedules: custom 1, linear, custom 2");
+        assert_eq!(title(&[&a.named("a"), &linear, &b]), "Schedules: a, linear, custom");
+        assert!(a.named("a").facts().starts_with("a schedule, 2 levels"), "{}", a.named("a").facts());
     }
 
     #[test]

@@ -54,6 +54,8 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct Schedule {
     name: Rc<str>,
+    /// The constructor's name, whatever the reader calls it.
+    kind: Rc<str>,
     levels: usize,
     curve: Rc<dyn Curve>,
 }
@@ -84,7 +86,8 @@ trait Curve {
 
 impl Schedule {
     fn new(name: impl Into<String>, levels: usize, curve: impl Curve + 'static) -> Self {
-        Self { name: name.into().into(), levels, curve: Rc::new(curve) }
+        let name: Rc<str> = name.into().into();
+        Self { kind: Rc::clone(&name), name, levels, curve: Rc::new(curve) }
     }
 
     fn chain(&self) -> Result<&Chain> {
@@ -95,6 +98,26 @@ impl Schedule {
     /// is 1, since images count as having variance 1.
     pub(crate) fn prior_std(&self, t: f64) -> f64 {
         if self.curve.chain().is_ok() { 1.0 } else { self.sigma(t) }
+    }
+
+    /// What made it, such as `"cosine"`: a file's word for it, and what two runs have in common.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The same schedule under a name of your own, which figures and errors then use: two from your own betas would both be
+    /// `"custom"`.
+    ///
+    /// ```
+    /// use noisebook::prelude::*;
+    /// let gentle = Schedule::from_betas((1..=100).map(|i| 1e-3 * i as f64))?.named("gentle");
+    /// let harsh = Schedule::from_betas((1..=100).map(|i| 2e-3 * i as f64))?.named("harsh");
+    /// assert!(Schedule::compare(&[&gentle, &harsh])?.bundle()?.plain_text().starts_with("Schedules: gentle, harsh;"));
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { name: name.into(), ..self.clone() }
     }
 
     /// The schedule's name, such as `"cosine"`.

@@ -42,7 +42,7 @@ impl State<'_> {
                     "classes": network.classes(),
                     "parameters": network.parameter_count(),
                 },
-                "schedule": {"name": model.schedule().name(), "levels": model.schedule().levels()},
+                "schedule": {"name": model.schedule().kind(), "levels": model.schedule().levels()},
                 "prediction": format!("{:?}", model.prediction()),
                 "data": {"name": self.dataset.name(), "samples": self.dataset.len()},
                 "batch_size": trainer.batch_size,

@@ -47,3 +47,18 @@ pub struct TrainStep {
     /// Where the time went.
     pub timing: Timing,
 }
+
+impl Clone for TrainStep {
+    /// Both share the tensors.
+    fn clone(&self) -> Self {
+        Self {
+            images: self.images.shallow_clone(),
+            labels: self.labels.shallow_clone(),
+            noised: self.noised.shallow_clone(),
+            levels: self.levels.clone(),
+            predicted: self.predicted.shallow_clone(),
+            losses: self.losses.shallow_clone(),
+            ..*self
+        }
+    }
+}

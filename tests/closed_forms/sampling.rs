@@ -24,29 +24,44 @@ fn group_6_the_probability_flow_of_a_gaussian() {
     near(values(&data.images())[0], expected[3], 1e-6, "the data");
 }
 
-/// The variance of x over 1,000 steps of the VP SDE from N(0, 1) at t = 1 to t = 0.001, each with fresh noise, by the sampler's
-/// own steps: a step is x -> a x + b z. Then that of the ODE.
+/// The variance of x from N(0, 1) at t = 1 to t = 0.001 of the VP SDE in so many steps for the whole of t, each with fresh noise,
+/// by the sampler's own: a step is x -> a x + b z.
+fn reverse_sde_variance(steps: usize) -> f64 {
+    let schedule = Schedule::vp(steps).unwrap();
+    let model = Gaussian::isotropic(0.0, 0.5, [1], &schedule).unwrap();
+    // One sample a start: 0 shows the noise b z, 1 the factor a.
+    let seeds = |start: f64| Sampler::reverse_sde(steps).start_from(&row(&[start])).seed(3).iter(&model).unwrap();
+    let noise = |seed_step: &SampleStep, factor: f64| values(&seed_step.next)[0] - factor * values(&seed_step.x)[0];
+    let mut variance = 1.0;
+    for (zero, one) in seeds(0.0).zip(seeds(1.0)).take(steps - steps / 1_000) {
+        let (zero, one) = (zero.unwrap(), one.unwrap());
+        let (x, y) = (values(&zero.x)[0], values(&one.x)[0]);
+        let factor = (values(&one.next)[0] - values(&zero.next)[0]) / (y - x);
+        let std = schedule.diffusion(zero.t) * f64::sqrt(1.0 / steps as f64);
+        // The noise is std z with z a standard normal: within 6 of it, and not nothing.
+        assert!(noise(&zero, factor).abs() < 6.0 * std);
+        variance = factor.powi(2) * variance + std.powi(2);
+    }
+    variance
+}
+
+/// Reverse SDE and ODE end where scipy's continuous solutions do, and 1,000 of their steps where numpy's recursion does.
 #[test]
 fn group_11_the_reverse_sde() {
     let schedule = Schedule::vp(1_000).unwrap();
     let model = Gaussian::isotropic(0.0, 0.5, [1], &schedule).unwrap();
     let expected = &rows("vp steps")[0];
-    // One sample a start: 0 shows the noise b z, 1 the factor a.
-    let seeds = |start: f64| Sampler::reverse_sde(1_000).start_from(&row(&[start])).seed(3).iter(&model).unwrap();
-    let noise = |seed_step: &SampleStep, factor: f64| values(&seed_step.next)[0] - factor * values(&seed_step.x)[0];
-    let mut variance = 1.0;
-    for (zero, one) in seeds(0.0).zip(seeds(1.0)).take(999) {
-        let (zero, one) = (zero.unwrap(), one.unwrap());
-        let (x, y) = (values(&zero.x)[0], values(&one.x)[0]);
-        let factor = (values(&one.next)[0] - values(&zero.next)[0]) / (y - x);
-        let step = 1e-3;
-        let std = schedule.diffusion(zero.t) * f64::sqrt(step);
-        // The noise is std z with z a standard normal: within 6 of it, and not nothing.
-        assert!(noise(&zero, factor).abs() < 6.0 * std);
-        variance = factor.powi(2) * variance + std.powi(2);
-    }
     // Here 999 steps of 0.001, there 1,000 of 0.000999.
-    near(variance, expected[0], 2e-6, "after every step noisy");
+    let (coarse, fine) = (reverse_sde_variance(1_000), reverse_sde_variance(2_000));
+    near(coarse, expected[0], 2e-6, "after every step noisy");
+    // Of first order: drawn on to steps of no length.
+    let continuous = &rows("vp from N(0, 1)")[0];
+    near(2.0 * fine - coarse, continuous[0], 5e-6, "the SDE");
+    // The last step of the ODE is predicted x_0, here alpha/4/(alpha^2/4 + sigma^2) of x.
+    let flow = Sampler::probability_flow().tolerance(1e-10).start_from(&row(&[1.0])).sample(&model).unwrap();
+    let (alpha, sigma) = (schedule.alpha(0.001), schedule.sigma(0.001));
+    let x = values(&flow.images())[0] / (0.25 * alpha / (0.25 * alpha.powi(2) + sigma.powi(2)));
+    near(x.powi(2), continuous[1], 1e-6, "the ODE");
     // The ODE's Euler steps, x + (f x - g^2 score/2)(s - t), by the crate's f, g and score; x = 1 shows the factor.
     let (mut variance, step) = (1.0, 0.999e-3);
     for index in 0..1_000 {

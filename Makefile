@@ -35,7 +35,7 @@ help:
 	@echo "make doctor    look at all that the kernel needs, and say how to mend what is amiss"
 	@echo "make test      everything that must hold: formatting, lints, docs, licences, tests, the notebook"
 	@echo "make notebooks run the whole course and save it with its outputs (20 minutes)"
-	@echo "make test-browser  look at the live figure in JupyterLab with Chromium"
+	@echo "make test-browser  look at the saved course and the live figure in JupyterLab with Chromium"
 	@echo "make bench     train and sample here and in PyTorch, in turn, and print the ratios (15 minutes)"
 	@echo "make bench-kernel  measure the kernel beside the stock Rust kernel (20 minutes)"
 	@echo "make gallery         draws every figure into docs/gallery.md (two minutes)"
@@ -52,8 +52,6 @@ demo: kernel
 
 lab: kernel
 	$(call say,"Opening JupyterLab on notebooks/; stop it with Ctrl-C")
-# JupyterLab draws no SVG of a notebook that nobody trusts: the saved figures would be text.
-	@$(ENV) jupyter trust notebooks/*.ipynb notebooks/solutions/*.ipynb > /dev/null
 	@$(ENV) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 install: build
@@ -132,9 +130,9 @@ notebooks: kernel
 
 # JupyterLab in a headless Chromium.
 test-browser: kernel
-	$(call say,"The live figure in JupyterLab$(comma) as a browser shows it")
+	$(call say,"The saved course and the live figure in JupyterLab$(comma) as a browser shows them")
 	@$(ENV) pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
-	@$(ENV) python -W ignore::ResourceWarning tests/browser/test_live_figure.py
+	@$(ENV) python -W ignore::ResourceWarning -m unittest discover --start-directory tests/browser
 
 # Of the saved notebooks, for docs/.
 screenshots: kernel

@@ -221,10 +221,9 @@ fn all_have_words_and_one_look() {
             assert!(text.lines().count() > 1, "{name}: {text}");
         }
         if let Some(html) = bundle.get("text/html").and_then(|html| html.as_str()) {
-            assert!(
-                !html.contains("<script") && html.matches("<img").count() == html.matches(" alt=").count(),
-                "{name}"
-            );
+            // JupyterLab takes both out of a notebook that it does not trust.
+            assert!(!html.contains("<script") && !html.contains("<svg"), "{name}");
+            assert_eq!(html.matches("<img").count(), html.matches(" alt=").count(), "{name}");
         }
         if bundle.get("image/png").is_some() {
             assert!(bundle.get("image/svg+xml").is_some(), "{name}: a PNG has no words, the drawing beside it has");

@@ -1,6 +1,7 @@
 //! A page in Markdown, with its pictures in a folder beside it.
 
 use noisebook::prelude::*;
+use percent_encoding::percent_decode_str;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -47,11 +48,12 @@ impl Page {
             self.picture(svg, &words)?;
         } else if let Some(html) = form("text/html") {
             // Code hosts take drawings out of HTML: they come below it.
-            let (table, rest) = html.split_once("<svg").unwrap_or((html, ""));
+            let (table, rest) = html.split_once("<img").unwrap_or((html, ""));
             self.text += &format!("{}\n", table.trim_end());
-            if let Some((svg, _)) = rest.rsplit_once("</svg>") {
+            let address = rest.split_once("data:image/svg+xml,").and_then(|(_, rest)| rest.split_once('"'));
+            if let Some((svg, _)) = address {
                 self.text += "\n";
-                self.picture(&format!("<svg{svg}</svg>\n"), &words)?;
+                self.picture(&format!("{}\n", percent_decode_str(svg).decode_utf8()?), &words)?;
             }
         } else {
             self.text += &format!("```text\n{}\n```\n", bundle.plain_text());

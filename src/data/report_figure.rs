@@ -6,7 +6,6 @@ use super::troubles::few;
 use super::{Dataset, duplicates};
 use crate::Result;
 use crate::show::{Bundle, Grid, Show, Table, digits, grouped, sides};
-use serde_json::Value;
 
 /// Images of a kind that are shown.
 const SHOWN: usize = 20;
@@ -109,9 +108,8 @@ fn table_and_images(
     let indices: Vec<i64> = images.iter().map(|(index, _)| *index as i64).collect();
     let captions = images.iter().map(|(_, caption)| caption.clone()).collect();
     let grid = Grid::new(&dataset.batch_of(&indices)?.images)?.captions(captions).bundle()?;
-    let text = |bundle: &Bundle, mime: &str| bundle.get(mime).and_then(Value::as_str).unwrap_or_default().to_string();
-    let html = format!("{}\n{}", text(&table, "text/html"), text(&grid, "image/svg+xml"));
-    Ok(Bundle::text(format!("{}\n\n{}", table.plain_text(), grid.plain_text())).html(html))
+    let html: Vec<String> = [&table, &grid].into_iter().filter_map(Bundle::to_html).collect();
+    Ok(Bundle::text(format!("{}\n\n{}", table.plain_text(), grid.plain_text())).html(html.join("\n")))
 }
 
 impl Report {

@@ -5,7 +5,6 @@ use crate::data::Dataset;
 use crate::sample::Samples;
 use crate::show::{Bundle, Show, Table, digits, evenly, grouped, sides};
 use crate::{Error, Result};
-use serde_json::Value;
 use std::rc::Rc;
 use tch::Tensor;
 
@@ -225,11 +224,8 @@ impl Show for Evaluation {
         // Images of other than 1 or 3 channels have no picture.
         parts.extend(self.samples.nearest.bundle().ok());
         let text: Vec<&str> = parts.iter().map(Bundle::plain_text).collect();
-        let html = |part: &Bundle| {
-            let found = part.get("text/html").or(part.get("image/svg+xml")).and_then(Value::as_str);
-            found.unwrap_or_default().to_string()
-        };
-        Ok(Bundle::text(text.join("\n\n")).html(parts.iter().map(html).collect::<Vec<_>>().join("\n")))
+        let html: Vec<String> = parts.iter().filter_map(Bundle::to_html).collect();
+        Ok(Bundle::text(text.join("\n\n")).html(html.join("\n")))
     }
 }
 

@@ -21,6 +21,7 @@ pub fn write(path: &Path, folders: &[&str]) -> Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
     std::fs::write(path.with_extension("sed"), EDIT)?;
     std::fs::write(path.with_extension("again.sed"), EDIT_AGAIN)?;
+    std::fs::write(path.with_extension("messages.sed"), EDIT_MESSAGES)?;
     Ok(())
 }
 
@@ -56,6 +57,14 @@ s/let error: Box<dyn std::error::Error + 'a> = error.into();//
 s/(\\*error).source()/None::<\\&dyn std::error::Error>/
 ";
 
+/// Of a variable that cannot be kept, since the cell has moved it, rustc also says where. evcxr takes that for a fault of the
+/// cell's value, if it was moved there, and prints it in place of its picture: so the place is said to be line 1.
+const EDIT_MESSAGES: &str = r#"/"code":{"code":"E0382".*"is_primary":true,"text":\[{"text":"evcxr_variable_store\.put_variable/{
+s/"line_start":[0-9]*,"line_end":[0-9]*,\("column_start":[0-9]*,"column_end":[0-9]*,"is_primary":false\)/"line_start":1,"line_end":1,\1/g
+s/"children":\[.*\],"rendered":/"children":[],"rendered":/
+}
+"#;
+
 /// The wrapper's text.
 pub fn script(folders: &[&str]) -> String {
     let paths: String = folders.iter().map(|folder| format!(" -C link-arg=-Wl,-rpath,'{folder}'")).collect();
@@ -72,7 +81,7 @@ case " $* " in *" --crate-name ctx "*)
     sed -i -f "$0.again.sed" src/lib.rs
     exec "$@"
   fi
-  cat {messages} >&2
+  sed -f "$0.messages.sed" {messages} >&2
   exit $status;;
 esac
 exec "$@"

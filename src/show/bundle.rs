@@ -1,8 +1,10 @@
 //! One value in several MIME types.
 
+use super::look::escape;
 use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -29,6 +31,9 @@ const FORMS: [(&str, &str); 5] = [
     ("txt", "text/plain"),
 ];
 
+/// What cannot stand in an address between double quotes.
+const QUOTED: &AsciiSet = &CONTROLS.add(b'%').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&');
+
 impl Bundle {
     /// Begins with the plain text, a few useful lines for a terminal.
     ///
@@ -52,7 +57,7 @@ impl Bundle {
         self.with("text/html", Value::String(html.into()))
     }
 
-    /// Adds a drawing.
+    /// Adds a drawing. A notebook gets it as an image in HTML, with its `aria-label` as alternative text.
     ///
     /// ```
     /// let bundle = noisebook::show::Bundle::text("nothing").svg("<svg xmlns='http://www.w3.org/2000/svg'/>");
@@ -140,8 +145,36 @@ impl Bundle {
         std::fs::write(path, bytes).map_err(|error| refuse(format!("cannot be written: {error}")))
     }
 
-    pub(super) fn data(&self) -> &Map<String, Value> {
-        &self.data
+    /// The HTML, or the drawing as an image in HTML.
+    ///
+    /// JupyterLab draws no SVG of a notebook that was not run or trusted on the same machine, neither as `image/svg+xml` nor
+    /// inside HTML, but images of data addresses.
+    pub(crate) fn to_html(&self) -> Option<String> {
+        let text = |mime: &str| self.get(mime).and_then(Value::as_str);
+        let svg = match (text("text/html"), text("image/svg+xml")) {
+            (Some(html), _) => return Some(html.to_string()),
+            (None, svg) => svg?,
+        };
+        let head = svg.split_once('>').map_or(svg, |(head, _)| head);
+        let attribute = |name: &str| head.split_once(&format!(" {name}=\""))?.1.split_once('"').map(|(value, _)| value);
+        // The size, so that a page does not jump while it is drawn again.
+        let size = |name: &str| attribute(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default();
+        Some(format!(
+            "<img alt=\"{}\"{}{} style=\"max-width:100%;height:auto\" src=\"data:image/svg+xml,{}\">",
+            attribute("aria-label").map_or_else(|| escape(self.plain_text()), str::to_string),
+            size("width"),
+            size("height"),
+            utf8_percent_encode(svg.trim_end(), QUOTED)
+        ))
+    }
+
+    /// What goes to a front end: a drawing goes as HTML.
+    pub(super) fn published(&self) -> Map<String, Value> {
+        let mut data = self.data.clone();
+        if data.remove("image/svg+xml").is_some() {
+            data.extend(self.to_html().map(|html| ("text/html".to_string(), Value::String(html))));
+        }
+        data
     }
 
     pub(super) fn metadata(&self) -> &Map<String, Value> {
@@ -158,6 +191,21 @@ impl Bundle {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn notebooks_get_a_drawing_as_an_image() {
+        let svg = "<svg width=\"8\" height=\"9\" aria-label=\"a &lt; b\">\n<text fill='#777'>50 % \u{3b2} & more</text></svg>\n";
+        let bundle = Bundle::text("a dot").png(b"\x89PNG", 1, 1).svg(svg);
+        let image = "<img alt=\"a &lt; b\" width=\"8\" height=\"9\" style=\"max-width:100%;height:auto\" \
+                     src=\"data:image/svg+xml,%3Csvg width=%228%22 height=%229%22 aria-label=%22a %26lt; b%22%3E%0A\
+                     %3Ctext fill='%23777'%3E50 %25 %CE%B2 %26 more%3C/text%3E%3C/svg%3E\">";
+        assert_eq!(bundle.published()["text/html"], image);
+        assert_eq!(bundle.published().keys().collect::<Vec<_>>(), ["text/plain", "image/png", "text/html"]);
+        let both = bundle.html("<b>mine</b>").published();
+        assert_eq!(both["text/html"], "<b>mine</b>");
+        let bare = Bundle::text("\"a\" dot").svg("<svg/>").to_html().unwrap();
+        assert!(bare.starts_with("<img alt=\"&quot;a&quot; dot\" style="), "{bare}");
+    }
 
     #[test]
     fn files_hold_what_their_names_say() {

@@ -55,7 +55,7 @@ impl Outlet {
         match self {
             Self::Frames(fd) => {
                 let mut message = Message::new(kind);
-                message.data = bundle.data().clone();
+                message.data = bundle.published();
                 message.metadata = bundle.metadata().clone();
                 message.display_id = display_id.map(str::to_string);
                 send_frame(fd, &message, text)
@@ -126,9 +126,9 @@ fn send(fd: RawFd, packet: &[u8]) -> Result<()> {
 /// The stock kernel reads one block a MIME type; binary formats are in base64 already.
 fn blocks(bundle: &Bundle) -> String {
     let mut text = String::new();
-    for (mime, value) in bundle.data() {
+    for (mime, value) in bundle.published() {
         let content = match value {
-            Value::String(content) if !mime.contains("json") => content.clone(),
+            Value::String(content) if !mime.contains("json") => content,
             value => value.to_string(),
         };
         text += &format!("EVCXR_BEGIN_CONTENT {mime}\n{}\nEVCXR_END_CONTENT\n", content.trim_end_matches('\n'));
@@ -185,7 +185,7 @@ pub(super) mod tests {
         assert_eq!(text, id.marker().as_bytes());
         let message = Message::from_json(&payload).unwrap();
         assert_eq!(message.kind, MessageKind::DisplayData);
-        assert_eq!(&message.data, bundle.data());
+        assert_eq!(message.data, bundle.published());
         assert_eq!(message.metadata["image/png"]["height"], 5);
         assert_eq!(message.display_id.as_deref(), Some("figure"));
 
@@ -225,11 +225,11 @@ pub(super) mod tests {
 
     #[test]
     fn the_stock_kernel_gets_blocks() {
-        let bundle = Bundle::text("one\n").svg("<svg/>").png([0], 1, 1).json(serde_json::json!({"a": [1]}));
+        let bundle = Bundle::text("one\n").html("<b>1</b>").png([0], 1, 1).json(serde_json::json!({"a": [1]}));
         let mut text = Vec::new();
         Outlet::Blocks.show(MessageKind::ExecuteResult, &bundle, None, &mut text).unwrap();
         let expected = "EVCXR_BEGIN_CONTENT text/plain\none\nEVCXR_END_CONTENT\n\
-                        EVCXR_BEGIN_CONTENT image/svg+xml\n<svg/>\nEVCXR_END_CONTENT\n\
+                        EVCXR_BEGIN_CONTENT text/html\n<b>1</b>\nEVCXR_END_CONTENT\n\
                         EVCXR_BEGIN_CONTENT image/png\nAA==\nEVCXR_END_CONTENT\n\
                         EVCXR_BEGIN_CONTENT application/json\n{\"a\":[1]}\nEVCXR_END_CONTENT\n";
         assert_eq!(String::from_utf8(text).unwrap(), expected);

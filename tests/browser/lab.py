@@ -40,9 +40,6 @@ def lab(notebooks, theme="light"):
         command += [f"--ServerApp.root_dir={root}", f"--LabApp.user_settings_dir={settings}"]
         command += [f"--LabApp.workspaces_dir={folder}/workspaces", "--ServerApp.disable_check_xsrf=True"]
         environment = dict(os.environ, JUPYTER_DATA_DIR=f"{folder}/data")
-        # As `make lab` does: of a notebook that nobody trusts, JupyterLab draws no SVG.
-        trust = [sys.executable, "-m", "jupyter", "trust", *map(str, root.iterdir())]
-        subprocess.run(trust, env=environment, check=True, stdout=subprocess.DEVNULL)
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         try:
             address = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+|http://localhost:\d+", line) for line in server.stderr)))[0]

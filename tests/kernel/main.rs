@@ -47,7 +47,8 @@ fn prelude(client: &Client) {
     assert_eq!(run.reply.content["execution_count"], 1);
     assert_eq!(run.kinds(), ["execute_input", "execute_result"]);
     let data = &run.all("execute_result")[0].content["data"];
-    assert!(data["image/png"].is_string() && data["image/svg+xml"].is_string(), "{data}");
+    let html = data["text/html"].as_str().unwrap_or_default();
+    assert!(data["image/png"].is_string() && html.starts_with("<img alt=\"") && data["image/svg+xml"].is_null(), "{data}");
 }
 
 fn results(client: &Client) {
@@ -56,6 +57,9 @@ fn results(client: &Client) {
     assert_eq!(run.all("execute_result")[0].content["execution_count"], 2);
     let run = client.execute("kept.iter().sum::<i32>()").ok();
     assert_eq!(run.result(), Some("3"));
+    // A value that takes a variable along draws itself all the same.
+    let run = client.execute("let moved = Schedule::linear(10)?;\nstd::convert::identity(moved)").ok();
+    assert!(run.all("execute_result")[0].content["data"]["text/html"].is_string(), "{run:#?}");
     let run = client.execute("Tensor::from_slice(&kept)").ok();
     assert!(run.result().unwrap().contains("[2]") || run.result().unwrap().contains('2'), "{run:#?}");
     // A value that is nothing shows nothing.

@@ -48,7 +48,10 @@ fn prelude(client: &Client) {
     assert_eq!(run.kinds(), ["execute_input", "execute_result"]);
     let data = &run.all("execute_result")[0].content["data"];
     let html = data["text/html"].as_str().unwrap_or_default();
-    assert!(data["image/png"].is_string() && html.starts_with("<img alt=\"") && data["image/svg+xml"].is_null(), "{data}");
+    assert!(
+        data["image/png"].is_string() && html.starts_with("<img alt=\"") && data["image/svg+xml"].is_null(),
+        "{data}"
+    );
 }
 
 fn results(client: &Client) {

@@ -32,6 +32,7 @@ pub struct Sampler {
     pub(super) start: Option<Rc<Tensor>>,
     pub(super) seed: u64,
     pub(super) frames: usize,
+    pub(super) live: bool,
 }
 
 /// How many steps a sampler takes.
@@ -61,6 +62,7 @@ impl Sampler {
             start: None,
             seed: 0,
             frames: 16,
+            live: true,
         }
     }
 
@@ -194,6 +196,23 @@ impl Sampler {
     #[must_use]
     pub fn frames(&self, frames: usize) -> Self {
         Self { frames, ..self.clone() }
+    }
+
+    /// Whether [`sample`](Self::sample) draws a picture that moves while it takes longer than two seconds (default true).
+    /// In a loop of many samplings each would leave its own.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let sampler = Sampler::ddim(4).count(1).live(false);
+    /// let many = (0..3).map(|seed| sampler.seed(seed).sample(&model)).collect::<Result<Vec<_>, _>>()?;
+    /// # assert_eq!(many.len(), 3);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn live(&self, live: bool) -> Self {
+        Self { live, ..self.clone() }
     }
 
     /// The noise to start from, N x the shape of a sample (or that of one sample), instead of a fresh draw: as

@@ -2,6 +2,7 @@
 
 use super::figure::{FOLLOWED, MOVING, Trajectory, animation, drawn_x, samples_picture, step_figure};
 use super::points;
+use super::sampler::Sampler;
 use super::steps::SampleSteps;
 use crate::show::{Animation, Bundle, Figure, Live, Part, Show, grouped, interrupted};
 use crate::{Error, Result};
@@ -68,9 +69,10 @@ fn kept_images(x: &Tensor) -> i64 {
 }
 
 impl Samples {
-    /// Takes all steps, keeping `frames` of them spread evenly, the first among them. An interrupt ends it at the next.
-    pub(super) fn collect(mut steps: SampleSteps, frames: usize, seed: u64) -> Result<Self> {
-        let (total, frames) = (steps.steps(), frames.min(steps.steps()));
+    /// Takes all steps, keeping as many frames as `sampler` says spread evenly, the first among them. An interrupt ends it at the next.
+    pub(super) fn collect(mut steps: SampleSteps, sampler: &Sampler) -> Result<Self> {
+        let (total, seed) = (steps.steps(), sampler.seed);
+        let frames = sampler.frames.min(total);
         let kept =
             |index: usize| index == 0 && frames > 0 || index * frames / total > (index.max(1) - 1) * frames / total;
         let (began, mut live) = (Instant::now(), Live::new());
@@ -88,7 +90,7 @@ impl Samples {
             }
             // A picture that cannot be drawn costs nothing but itself.
             let took = began.elapsed();
-            if took > LIVE_AFTER {
+            if sampler.live && took > LIVE_AFTER {
                 let left = took.mul_f64((total - step.index - 1) as f64 / (step.index + 1) as f64).as_secs_f64();
                 let figure = || Ok(step_figure(&step)?.note(format!("about {left:.0} s left")));
                 drawn |= live.update_with(figure).unwrap_or(false);

@@ -105,7 +105,7 @@ impl Sampler {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn sample(&self, model: &(impl Denoiser + Clone + 'static)) -> Result<Samples> {
-        Samples::collect(self.iter(model)?, self.frames, self.seed)
+        Samples::collect(self.iter(model)?, self)
     }
 
     /// Samples of `model` given by the reader, as a float64 batch on its device.

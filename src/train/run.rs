@@ -61,12 +61,12 @@ impl Run {
                 }
             }
             // A picture that cannot be drawn costs nothing but itself.
-            if live.due() {
+            if trainer.live && live.due() {
                 // Once a run, and apart from the drawing, whose time says how long the next picture waits.
                 let _ = run.floor_of(&training.record);
                 let _ = live.update_with(|| live_figure(&training.record, None));
             }
-            if progress.due() {
+            if trainer.live && progress.due() {
                 progress.update(&progress_line(&training.record));
             }
         }
@@ -76,7 +76,9 @@ impl Run {
         drop(progress);
         run.record = training.record.clone();
         run.interrupted = run.stopped.is_none() && run.record.done() < trainer.steps && interrupted();
-        let _ = live_figure(&run.record, run.stopped.as_ref()).and_then(|figure| live.finish(&figure));
+        if trainer.live {
+            let _ = live_figure(&run.record, run.stopped.as_ref()).and_then(|figure| live.finish(&figure));
+        }
         Ok(run)
     }
 

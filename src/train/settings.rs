@@ -179,4 +179,20 @@ impl Trainer {
         self.precision = precision;
         self
     }
+
+    /// Whether [`fit`](Self::fit) draws a picture that moves, or in a terminal a line (default true). In a loop of many
+    /// trainings each would leave its own.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let trainer = Trainer::new(&model).live(false);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn live(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
 }

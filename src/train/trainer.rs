@@ -48,6 +48,7 @@ pub struct Trainer {
     pub(super) checkpoint_every: Option<usize>,
     pub(super) keep_every: Option<usize>,
     pub(super) log_to: Option<PathBuf>,
+    pub(super) live: bool,
 }
 
 impl Trainer {
@@ -83,6 +84,7 @@ impl Trainer {
             checkpoint_every: None,
             keep_every: None,
             log_to: None,
+            live: true,
         }
     }
 

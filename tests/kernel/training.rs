@@ -15,4 +15,7 @@ pub fn check(client: &Client) {
     assert_eq!(client.finish(&id).error().0, "Interrupted");
     let run = client.execute("run.interrupted() && !run.losses().is_empty() && run.losses().len() < 1_000_000").ok();
     assert_eq!(run.result(), Some("true"));
+    let fit = |live: bool| format!("let run = Trainer::new(&model).steps(1).batch_size(8).live({live}).fit(&digits)?;");
+    assert_eq!(client.execute(&fit(true)).ok().all("display_data").len(), 1);
+    assert_eq!(client.execute(&fit(false)).ok().kinds(), ["execute_input"]);
 }

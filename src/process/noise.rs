@@ -14,6 +14,8 @@ impl Schedule {
     /// let digits = Dataset::digits()?;
     /// let strip = Schedule::cosine(1_000)?.noise(&digits.image(0)?).at([0, 250, 500, 999])?;
     /// assert_eq!(strip.images().size(), [4, 1, 8, 8]);
+    /// let three = digits.batch(3, 0)?.images;
+    /// assert_eq!(Schedule::cosine(1_000)?.noise(&three).at([250, 999])?.images().size(), [2, 3, 1, 8, 8]);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]

@@ -129,7 +129,7 @@ mod tests {
                 [(step(0.0, 1.0, 0.0), c_0), (step(1.0, 0.0, 0.0), c_x), (step(0.0, 0.0, 1.0), variance.sqrt())]
             {
                 let error = (value - expected).abs();
-                assert!(error < 1e-9 * (1.0 + expected), "{schedule:?} {times:?}: {value} is not {expected}");
+                assert!(error < 1e-12 * (1.0 + expected), "{schedule:?} {times:?}: {value} is not {expected}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How much memory was taken.
+//! How much memory was taken, and what becomes of it between two steps.
 
 /// The most memory that this process ever held, in bytes (its peak resident set). What lies on a GPU is not part of it.
 ///
@@ -18,4 +18,35 @@ pub fn peak_memory() -> u64 {
     // In kilobytes on Linux, in bytes on a Mac.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1_024 };
     usage.ru_maxrss.unsigned_abs() * unit
+}
+
+/// While it lives, the process keeps the memory of a step for the next one.
+///
+/// It would go back to the system in between, and each of its pages would have to be cleared when it comes again: a thousand
+/// pages a step of a small network, ten thousand of a large one.
+#[derive(Debug)]
+pub(crate) struct KeptMemory(());
+
+impl KeptMemory {
+    pub(crate) fn new() -> Self {
+        // SAFETY: both only set a number of the allocator's, under its lock. Where it refuses one, all is as before.
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        unsafe {
+            // The largest that it takes: blocks below this come out of the memory that is kept.
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        }
+        Self(())
+    }
+}
+
+impl Drop for KeptMemory {
+    /// What is not in use goes back to the system.
+    fn drop(&mut self) {
+        // SAFETY: it touches free memory alone, under the allocator's lock.
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
 }

@@ -9,5 +9,6 @@ mod switches;
 pub(crate) mod symbols;
 
 pub(crate) use fused_adamw::{Step, fused_adamw};
+pub(crate) use memory::KeptMemory;
 pub use memory::peak_memory;
 pub use switches::{cudnn_benchmark, tf32};

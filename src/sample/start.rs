@@ -6,6 +6,7 @@ use super::rule::Noise;
 use super::sampler::{Sampler, Steps};
 use super::samples::Samples;
 use super::steps::SampleSteps;
+use crate::accel::KeptMemory;
 use crate::denoiser::Denoiser;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::Spacing;
@@ -88,6 +89,7 @@ impl Sampler {
             noise: seeded(self.seed),
             index: 0,
             evaluations: 0,
+            _memory: KeptMemory::new(),
         })
     }
 

@@ -13,6 +13,7 @@ use super::threads::OneThread;
 use super::trainer::Trainer;
 use super::validation::hide_labels;
 use crate::Result;
+use crate::accel::KeptMemory;
 use crate::data::{Dataset, Loader};
 use crate::diffusion::Diffusion;
 use crate::random::{Stream, generator, unit};
@@ -50,6 +51,8 @@ pub struct TrainSteps {
     pub(super) samples: bool,
     pub(super) stopped: Option<Stopped>,
     failed: bool,
+    /// Goes last.
+    _memory: KeptMemory,
 }
 
 impl TrainSteps {
@@ -75,6 +78,7 @@ impl TrainSteps {
             samples: false,
             stopped: None,
             failed: false,
+            _memory: KeptMemory::new(),
             trainer,
             dataset,
         };

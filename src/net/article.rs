@@ -14,6 +14,7 @@ use super::time::sinusoidal;
 use super::unet::input_of;
 use super::{Network, UNet};
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show, sides};
 use std::path::Path;
@@ -274,7 +275,7 @@ impl Network for ArticleUNet {
 impl Show for ArticleUNet {
     fn bundle(&self) -> Result<Bundle> {
         let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
         let title = format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted());
         self.inner.summary.table(title).bundle()
     }

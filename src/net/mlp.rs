@@ -11,6 +11,7 @@ use super::parameters_builder::ParametersBuilder;
 use super::saved;
 use super::summary::Summary;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show};
 use std::path::Path;
@@ -255,7 +256,7 @@ impl Show for Mlp {
     fn bundle(&self) -> Result<Bundle> {
         let dims = self.inner.config.dims;
         let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
         let count = self.parameters().counted();
         let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}");
         self.inner.summary.table(title).bundle()

@@ -12,6 +12,7 @@ use super::summary::Summary;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::{Levels, Schedule};
 use crate::show::{Bundle, Show, sides};
@@ -247,7 +248,7 @@ impl Network for UNet {
 impl Show for UNet {
     fn bundle(&self) -> Result<Bundle> {
         let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
         let title = format!("U-Net for {shape}, {classes}: {}", self.parameters().counted());
         self.inner.summary.table(title).bundle()
     }

@@ -2,6 +2,7 @@
 
 use super::Dataset;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
 use tch::Tensor;
 
@@ -23,7 +24,8 @@ pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]
 /// Points coloured by their classes, below their number.
 pub(super) fn points(points: &Tensor, labels: &Tensor, classes: &[String], name: &str) -> Result<Figure> {
     let (count, dimension) = points.size2()?;
-    let kinds = if classes.is_empty() { String::new() } else { format!(", {} classes", classes.len()) };
+    let kinds =
+        if classes.is_empty() { String::new() } else { format!(", {}", classes_in_words(classes.len() as i64)) };
     let drawn = if dimension > 2 { "; the first two are drawn" } else { "" };
     let numbers = if dimension == 1 { "number" } else { "numbers" };
     let title = format!("{name}{} points of {dimension} {numbers}{kinds}{drawn}", grouped(count as usize));
@@ -61,7 +63,7 @@ impl Show for Dataset {
         }
         let shown = self.batch_of(&self.specimens()?)?;
         let (size, classes) = (self.shape(), self.classes());
-        let kinds = if classes.is_empty() { "no classes".to_string() } else { format!("{} classes", classes.len()) };
+        let kinds = if classes.is_empty() { "no classes".to_string() } else { classes_in_words(classes.len() as i64) };
         let title = format!(
             "{}: {} images of {} x {} x {}, {kinds}; {} shown",
             self.name(),

@@ -40,12 +40,11 @@ use tch::{Kind, Tensor};
 /// assert_eq!(article.forward(&x, &levels, Some(&Tensor::from_slice(&[3i64, -1])))?.size(), x.size());
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ArticleUNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: ArticleUNetBuilder,
     parameters: Parameters,
@@ -272,12 +271,23 @@ impl Network for ArticleUNet {
     }
 }
 
-impl Show for ArticleUNet {
-    fn bundle(&self) -> Result<Bundle> {
+impl ArticleUNet {
+    fn in_a_line(&self) -> String {
         let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
-        let title = format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted());
-        self.inner.summary.table(title).bundle()
+        format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted())
+    }
+}
+
+impl std::fmt::Debug for ArticleUNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
+impl Show for ArticleUNet {
+    fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(self.in_a_line()).bundle()
     }
 }
 

@@ -35,12 +35,11 @@ use tch::{Kind, Tensor};
 /// assert_eq!(out.size(), [2, 1, 8, 8]);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: UNetBuilder,
     parameters: Parameters,
@@ -245,12 +244,23 @@ impl Network for UNet {
     }
 }
 
-impl Show for UNet {
-    fn bundle(&self) -> Result<Bundle> {
+impl UNet {
+    fn in_a_line(&self) -> String {
         let shape = sides(&self.sample_shape());
         let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
-        let title = format!("U-Net for {shape}, {classes}: {}", self.parameters().counted());
-        self.inner.summary.table(title).bundle()
+        format!("U-Net for {shape}, {classes}: {}", self.parameters().counted())
+    }
+}
+
+impl std::fmt::Debug for UNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
+impl Show for UNet {
+    fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(self.in_a_line()).bundle()
     }
 }
 

@@ -13,6 +13,7 @@ use super::summary::Summary;
 use crate::Result;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show};
+use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -36,7 +37,7 @@ const SINES: i64 = 64;
 /// assert_eq!(mlp.forward(&points, &levels, Some(&Tensor::from_slice(&[0i64, 1, -1, -1])))?.size(), [4, 2]);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mlp {
     inner: Rc<Inner>,
 }
@@ -253,12 +254,17 @@ impl Network for Mlp {
 
 impl Show for Mlp {
     fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(format!("{self:?}"), self.parameters()).bundle()
+    }
+}
+
+impl fmt::Debug for Mlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dims = self.inner.config.dims;
         let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
         let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
         let count = self.parameters().counted();
-        let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}");
-        self.inner.summary.table(title).bundle()
+        write!(f, "Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}")
     }
 }
 
@@ -441,6 +447,6 @@ mod tests {
         let said = |x: &Tensor, labels: &Tensor| mlp.forward(x, &levels, Some(labels)).unwrap_err().to_string();
         assert_eq!(said(&x.view([2, 3]), &labels), "x = [2, 3]: this network takes N x 2");
         assert_eq!(said(&x.narrow(0, 0, 2), &labels), "levels = 3: one for each of the 2 samples");
-        assert_eq!(said(&x, &(labels + 1)), "label = 3: the classes are 0 to 2, and -1 is no label");
+        assert_eq!(said(&x, &(labels + 1)), "label = 3: the network's classes are 0 to 2, and -1 is no label");
     }
 }

@@ -4,8 +4,10 @@
 //! layers: on small networks the calls cost more than the arithmetic.
 
 use super::parameters_builder::ParametersBuilder;
+use crate::show::grouped;
 use crate::{Error, Result};
 use std::cell::Cell;
+use std::fmt;
 use tch::{Device, Tensor, no_grad_guard};
 
 /// The weights of a network.
@@ -18,11 +20,16 @@ use tch::{Device, Tensor, no_grad_guard};
 /// }
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Parameters {
     flat: Tensor,
     named: Vec<(String, Tensor)>,
     trained: Cell<usize>,
+}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} tensors on {:?}", self.counted(), grouped(self.named.len()), self.device())
+    }
 }
 
 impl Parameters {

@@ -173,6 +173,7 @@ impl Grid {
             sheet.left,
             STANDARD.encode(&png)
         );
+        body += &sheet.borders;
         body += &sheet.captions;
         body += &sheet.row_labels;
         let mut bottom = sheet.bottom;

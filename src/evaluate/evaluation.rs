@@ -260,7 +260,7 @@ mod tests {
         assert!(text.contains("\n\n30 samples, 100.0% seen as asked for, by the nearest of digits (90%)"), "{text}");
         assert!(text.contains("\n\n30 images, nearest of digits (90%): median distance 0.01"), "{text}");
         let html = bundle.get("text/html").unwrap().as_str().unwrap();
-        assert!(html.matches("<table").count() == 2 && html.contains("<svg"));
+        assert!(html.matches("<table").count() == 2 && html.contains("%3Csvg"));
     }
 
     #[test]

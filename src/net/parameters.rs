@@ -28,7 +28,7 @@ pub struct Parameters {
 
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {} tensors on {:?}", self.counted(), grouped(self.named.len()), self.device())
+        write!(f, "{}; {} tensors on {:?}", self.counted(), grouped(self.named.len()), self.device())
     }
 }
 

@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn every_size_comes_out_as_it_went_in() {
-        for (height, width) in [(28, 28), (9, 9), (1, 1), (2, 7), (13, 30)] {
+        for (height, width) in [(28, 28), (9, 9), (1, 7), (8, 5), (13, 30)] {
             let unet = UNet::builder().channels(1).image_size((height, width)).base_channels(8).blocks(1);
             let unet = unet.channel_mults([1, 1, 1, 1]).attention_at([height]).build();
             let x = Tensor::zeros([1, 1, height, width], (Kind::Float, tch::Device::Cpu));
@@ -437,6 +437,6 @@ mod tests {
         assert_eq!(html.matches(">frozen</td>").count(), 1, "{html}");
         let parameters = format!("{:?}", unet.parameters());
         let count = unet.parameters().named().len();
-        assert!(parameters.ends_with(&format!(", 161 of them frozen in {count} tensors on Cpu")), "{parameters}");
+        assert!(parameters.ends_with(&format!(", 161 of them frozen; {count} tensors on Cpu")), "{parameters}");
     }
 }

@@ -10,9 +10,6 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 export CARGO_TARGET_DIR := $(TARGET)
 PYTHON ?= python3
 
-# The kernelspec of this clone stays in the clone: only `make install` writes to the user's Jupyter.
-PREFIX := $(TARGET)/jupyter
-export JUPYTER_PATH := $(PREFIX)/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 NOISEBOOK := "$(TARGET)/debug/noisebook"
 
 ENV := . "$(VENV)/noisebook.env" &&
@@ -147,7 +144,7 @@ clean:
 ifeq ($(TARGET),$(CURDIR)/target)
 	rm -rf target
 else
-	rm -rf "$(TARGET)/demo" "$(PREFIX)"
+	rm -rf "$(TARGET)/demo"
 	cargo clean -p noisebook
 endif
 ifeq ($(VENV),$(CURDIR)/.venv)
@@ -161,10 +158,12 @@ setup:
 build: setup
 	$(call say,"Building the crate and the kernel (12 to 20 minutes the first time$(comma) seconds later)")
 	@$(ENV) cargo build --locked --features kernel
+	@ln -sf "$$(cd "$(TARGET)" && pwd)/debug/noisebook" "$(VENV)/bin/noisebook"
 
-# Prepares the build that every session starts from, too.
+# The kernelspec of this clone stays in its environment: only `make install` writes to the user's Jupyter. This prepares the
+# build that every session starts from, too.
 kernel: build
 	$(call say,"Registering this clone's kernel and preparing its notebook build (5 minutes the first time)")
-	@$(ENV) $(NOISEBOOK) install --prefix "$(PREFIX)"
+	@$(ENV) $(NOISEBOOK) install --prefix "$(VENV)"
 
 comma := ,

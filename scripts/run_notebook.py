@@ -34,7 +34,7 @@ class CellRun:
     def line(self, of):
         """The cell in one line, as the terminal shows it."""
         seconds = time.monotonic() - self.started if self.seconds is None else self.seconds
-        seen = f"  ({len(self.updates)} updates)" if self.updates else ""
+        seen = f"  (its live figure was drawn {len(self.updates)} times)" if self.updates else ""
         return f"[{self.number:2}/{of}] {seconds:6.1f} s  {self.first_line}{seen}"
 
 

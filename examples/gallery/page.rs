@@ -49,6 +49,7 @@ impl Page {
         } else if let Some(html) = form("text/html") {
             // Code hosts take drawings out of HTML: they come below it.
             let (table, rest) = html.split_once("<img").unwrap_or((html, ""));
+            assert!(!rest.contains("<img"), "a figure of the gallery has one drawing");
             self.text += &format!("{}\n", table.trim_end());
             let address = rest.split_once("data:image/svg+xml,").and_then(|(_, rest)| rest.split_once('"'));
             if let Some((svg, _)) = address {

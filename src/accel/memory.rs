@@ -20,32 +20,38 @@ pub fn peak_memory() -> u64 {
     usage.ru_maxrss.unsigned_abs() * unit
 }
 
-/// While it lives, the process keeps the memory of a step for the next one.
+/// While it lives, the process keeps the memory of a training step for the next one.
 ///
 /// It would go back to the system in between, and each of its pages would have to be cleared when it comes again: a thousand
 /// pages a step of a small network, ten thousand of a large one.
 #[derive(Debug)]
 pub(crate) struct KeptMemory(());
 
+/// Blocks below this come out of the memory that is kept: the largest that glibc takes, and where its own adaptation ends.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const BLOCK: libc::c_int = 32 << 20;
+
 impl KeptMemory {
     pub(crate) fn new() -> Self {
-        // SAFETY: both only set a number of the allocator's, under its lock. Where it refuses one, all is as before.
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        // SAFETY: each sets one number of the allocator's, which other threads read as it was or as it is.
         unsafe {
-            // The largest that it takes: blocks below this come out of the memory that is kept.
-            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+            if libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK) == 1 {
+                libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+            }
         }
         Self(())
     }
 }
 
 impl Drop for KeptMemory {
-    /// What is not in use goes back to the system.
+    /// What is not in use goes back to the system, now and from now on.
     fn drop(&mut self) {
-        // SAFETY: it touches free memory alone, under the allocator's lock.
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        // SAFETY: as above; the second touches free memory alone, under the allocator's locks.
         unsafe {
+            // Twice a block, as glibc itself would have it.
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * BLOCK);
             libc::malloc_trim(0);
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::denoiser::{Denoiser, check_time};
 use crate::random::{Stream, generator, normal};
-use crate::show::interrupted;
 use crate::{Error, Result, Sampler};
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
@@ -63,17 +62,7 @@ impl ScoreField {
         check(denoiser, t)?;
         let steps = SAMPLER_STEPS.min(denoiser.schedule().levels());
         let field = Self::with(Rc::new(denoiser.clone()), t)?;
-        let mut points = None;
-        // Step by step: `sample` would draw its own live figure above this one.
-        for step in Sampler::ddim(steps).count(SAMPLES).iter(denoiser)? {
-            let step = step?;
-            if interrupted() {
-                points = Some(step.x0);
-                break;
-            }
-            points = Some(step.next);
-        }
-        points.map_or(Ok(field.clone()), |points| field.at(&points))
+        field.at(&Sampler::ddim(steps).count(SAMPLES).frames(0).live(false).sample(denoiser)?.images())
     }
 
     fn with(denoiser: Rc<dyn Denoiser>, t: f64) -> Result<Self> {

@@ -79,7 +79,8 @@ case " $* " in *" --crate-name ctx "*)
   status=$?
   if grep -q EvcxrUserCodeError {messages}; then
     sed -i -f "$0.again.sed" src/lib.rs
-    exec "$@"
+    "$@" 2>{messages} && {{ cat {messages} >&2; exit 0; }}
+    status=$?
   fi
   sed -f "$0.messages.sed" {messages} >&2
   exit $status;;
@@ -110,8 +111,8 @@ mod tests {
         )
     }
 
-    /// Compiles that with the wrapper and runs it: what it printed, and the source that was compiled.
-    fn run(name: &str, source: &str) -> (String, String) {
+    /// Compiles that with the wrapper, in a folder.
+    fn compile(name: &str, source: &str) -> (std::process::Output, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("src/lib.rs");
         std::fs::create_dir(folder.path().join("src")).unwrap();
@@ -119,11 +120,17 @@ mod tests {
         let wrapper = folder.path().join("wrapper");
         write(&wrapper, &["/a b"]).unwrap();
         let arguments = ["rustc", "--crate-name", name, "--edition=2024", "--error-format=json", "-oa", "src/lib.rs"];
-        let output = Command::new(&wrapper).args(arguments).current_dir(folder.path()).output().unwrap();
+        (Command::new(&wrapper).args(arguments).current_dir(folder.path()).output().unwrap(), folder)
+    }
+
+    /// Compiles that and runs it: what it printed, and the source that was compiled.
+    fn run(name: &str, source: &str) -> (String, String) {
+        let (output, folder) = compile(name, source);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let output = Command::new("./a").current_dir(folder.path()).output().unwrap();
         assert_eq!(output.stderr, if name == "ctx" { b"".as_slice() } else { b"displayed\n" });
-        (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(&path).unwrap())
+        let compiled = std::fs::read_to_string(folder.path().join("src/lib.rs")).unwrap();
+        (String::from_utf8(output.stdout).unwrap(), compiled)
     }
 
     #[test]
@@ -145,6 +152,32 @@ mod tests {
         }
         let (printed, _) = run("ctx", &generated("{:?}", "std::fmt::Debug", "Err::<u8, _>(\"a\")?;"));
         assert_eq!(printed, block(":1\n+\"a\""));
+    }
+
+    #[test]
+    fn a_variable_that_was_moved_is_no_fault_of_the_value_that_took_it() {
+        let body = "let name = String::new();\ndrop(name);\nevcxr_variable_store.put_variable::<String>(stringify!(name), name);";
+        let source = generated("{}", "std::fmt::Display", body)
+            .replace("evcxr_variable_store: u8) -> u8 {", "evcxr_variable_store: Store) {")
+            .replace("run_user_code_0(0)", "run_user_code_0(Store)")
+            + "struct Store;\nimpl Store { fn put_variable<T>(&self, _: &str, _: T) {} }\n";
+        let (output, _) = compile("ctx", &source.replace("\nevcxr_variable_store\n}", "\n}"));
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let line = said.lines().find(|line| line.contains("\"code\":\"E0382\"")).unwrap();
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let places: Vec<_> = message["spans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|span| (&span["is_primary"], &span["line_start"]))
+            .collect();
+        let place = source.lines().position(|line| line.starts_with("evcxr_variable_store.put")).unwrap() + 1;
+        assert!(places.len() > 1, "{line}");
+        for (primary, at) in places {
+            assert_eq!(at.as_u64().unwrap() as usize, if primary.as_bool().unwrap() { place } else { 1 }, "{line}");
+        }
+        assert_eq!(message["children"], serde_json::json!([]));
     }
 
     #[test]

@@ -208,7 +208,7 @@ pub unsafe fn prepare() -> Result<()> {
         println!("The build of the cells is ready, in {}", warm.root().display());
         return Ok(());
     }
-    println!("Preparing the build of the cells in {}: minutes the first time", warm.root().display());
+    println!("Compiling the crate for notebook cells, in {}: minutes the first time", warm.root().display());
     let begin = Instant::now();
     let template = warm.lay_out()?;
     warm.fetch()?;
@@ -222,7 +222,7 @@ pub unsafe fn prepare() -> Result<()> {
     let pump = Pump::new(shared.clone());
     std::thread::spawn(move || pump.run());
     session::prepare(&warm, shared, &template)?;
-    println!("Ready after {:.0} s", begin.elapsed().as_secs_f64());
+    println!("Notebooks can start: ready after {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -3,26 +3,33 @@
 use super::noise::{Noising, Strip};
 use super::walk::Walk;
 use crate::Result;
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped, sheet};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, evenly, grouped, sheet};
 use tch::Tensor;
 
 /// So many levels stand side by side.
 const COLUMNS: usize = 8;
-/// So many images of a batch are drawn, of many levels fewer.
-const ROWS: usize = 8;
-const TILES: usize = 100;
+/// Of a batch at most so many images and levels are drawn.
+const BATCH: (usize, usize) = (8, 10);
 
 impl Show for Strip {
     fn bundle(&self) -> Result<Bundle> {
         let (name, way) = (self.schedule.name(), self.way);
-        let mut captions = Vec::with_capacity(self.levels.len());
-        let mut drawn = Vec::with_capacity(self.levels.len());
-        for (index, &level) in self.levels.iter().enumerate() {
+        let is_batch = self.images.dim() == 5;
+        let count = self.levels.len();
+        let shown = evenly(count, if is_batch { BATCH.1.min(count) } else { count });
+        let mut captions = Vec::with_capacity(shown.len());
+        let mut drawn = Vec::with_capacity(shown.len());
+        for index in shown {
+            let level = self.levels[index];
             let t = self.schedule.time(level)?;
             captions.push(format!("{level}: {:.0}%", 100.0 * self.schedule.image_share(t)));
             // Where the variance explodes all would be black and white: an image is drawn at the scale of the first.
             let scale = self.schedule.alpha(t).hypot(self.schedule.sigma(t)).max(1.0);
-            drawn.push(self.images.f_get(index as i64)?.f_div_scalar(scale)?);
+            let mut images = self.images.f_get(index as i64)?;
+            if is_batch {
+                images = images.f_narrow(0, 0, images.size()[0].min(BATCH.0 as i64))?;
+            }
+            drawn.push(images.f_div_scalar(scale)?);
         }
         if self.images.dim() == 3 {
             let times = self.levels.iter().map(|&level| self.schedule.time(level)).collect::<Result<Vec<_>>>()?;
@@ -31,23 +38,27 @@ impl Show for Strip {
             return points(&drawn, &captions, &format!("Points noised {way}, {name} schedule{scale}"))?.bundle();
         }
         let title = format!("Noised {way}, {name} schedule: level, and the image's share of the variance");
-        if self.images.dim() == 5 {
-            return batch(&drawn, captions, title)?.bundle();
+        if is_batch {
+            return self.batch(&drawn, captions, title)?.bundle();
         }
-        let columns = self.levels.len().min(COLUMNS);
+        let columns = count.min(COLUMNS);
         Grid::new(&Tensor::f_stack(&drawn, 0)?)?.columns(columns).captions(captions).title(title).bundle()
     }
 }
 
-/// A row an image, a column a level.
-fn batch(drawn: &[Tensor], captions: Vec<String>, title: String) -> Result<Grid> {
-    let (levels, count) = (drawn.len(), drawn[0].size()[0] as usize);
-    let rows = count.min(ROWS).min(TILES / levels).max(1);
-    let few = if rows < count { format!("; {rows} of {} images", grouped(count)) } else { String::new() };
-    let images = Tensor::f_stack(drawn, 1)?.f_narrow(0, 0, rows as i64)?.f_flatten(0, 1)?;
-    let mut below = vec![String::new(); levels * (rows - 1)];
-    below.extend(captions);
-    Ok(Grid::new(&images)?.columns(levels).captions(below).title(title + &few))
+impl Strip {
+    /// A row an image, a column a level.
+    fn batch(&self, drawn: &[Tensor], captions: Vec<String>, title: String) -> Result<Grid> {
+        let (columns, rows) = (drawn.len(), drawn[0].size()[0] as usize);
+        let part = |shown: usize, all: usize, what: &str| {
+            if shown < all { format!("; {shown} of {} {what}", grouped(all)) } else { String::new() }
+        };
+        let few = part(rows, self.images.size()[1] as usize, "images") + &part(columns, self.levels.len(), "levels");
+        let images = Tensor::f_stack(drawn, 1)?.f_flatten(0, 1)?;
+        let mut below = vec![String::new(); columns * (rows - 1)];
+        below.extend(captions);
+        Ok(Grid::new(&images)?.columns(columns).captions(below).title(title + &few))
+    }
 }
 
 impl Show for Noising {
@@ -87,8 +98,11 @@ mod tests {
         assert!(all.contains("0: 100%, 999: 0%"), "{all}");
         let some = said(20, &[0, 500, 999]);
         assert!(some.starts_with(&format!("{title}; 8 of 20 images\n24 images")), "{some}");
-        let long = said(20, &(0..40).collect::<Vec<usize>>());
-        assert!(long.starts_with(&format!("{title}; 2 of 20 images\n80 images")), "{long}");
+        let long = said(2, &(0..40).collect::<Vec<usize>>());
+        assert!(long.starts_with(&format!("{title}; 10 of 40 levels\n20 images")), "{long}");
+        let walk = Schedule::linear(2_000).unwrap().walk(&digits.batch(20, 0).unwrap().images).every(1).unwrap();
+        let text = walk.bundle().unwrap().plain_text().to_string();
+        assert!(text.contains("; 8 of 20 images; 10 of 2,000 levels\n80 images"), "{text}");
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub(super) fn check(image: &Tensor) -> Result<()> {
 }
 
 /// An image, a batch or a set of points at several noise levels. As the value of a cell it draws itself as a strip, of a batch
-/// one below another (the first eight), images whose noise is larger than 1 divided by sqrt(alpha^2 + sigma^2).
+/// one below another (the first eight, at ten of the levels), images whose noise is larger than 1 divided by sqrt(alpha^2 + sigma^2).
 ///
 /// ```
 /// # use noisebook::prelude::*;

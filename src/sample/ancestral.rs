@@ -14,7 +14,7 @@ impl Sampler {
     /// sqrt(r_s^2 - up^2), then fresh noise of up^2 = r_s^2 (r_t^2 - r_s^2)/r_t^2 (k-diffusion's `sample_euler_ancestral`).
     ///
     /// That is the posterior's variance: a step of it is a step of DDPM, and of [`ddim`](Self::ddim) with eta = 1. They
-    /// differ in where the steps lie. In 250 steps its samples have 0.950 of the variance ([table](crate::sample)).
+    /// differ in where the steps lie. In 250 steps its samples have 0.950 of the variance of N(0, 1/4) ([table](crate::sample)).
     ///
     /// ```
     /// # use noisebook::prelude::*;

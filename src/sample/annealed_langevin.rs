@@ -28,7 +28,7 @@ impl Sampler {
     /// nothing is left to correct, a straight line leads down.
     ///
     /// It is biased by design: at each level it makes the noise wider by up to 1/(1 - r^2), and what the updates do not
-    /// correct of the level before stays. At 100 levels its samples have 1.053 of the variance ([table](crate::sample)).
+    /// correct of the level before stays. At 100 levels its samples have 1.053 of the variance of N(0, 1/4) ([table](crate::sample)).
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -159,7 +159,7 @@ impl Show for ClassifierGuided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Gaussian, GaussianMixture, Sampler};
+    use crate::{Dataset, Diffusion, Gaussian, GaussianMixture, Mlp, Prediction, Sampler};
     use tch::Kind;
 
     fn largest(x: Tensor) -> f64 {
@@ -259,6 +259,13 @@ mod tests {
             "log_probability = [2, 2]: the function gives one number for each of the 2 samples"
         );
         assert_eq!(format!("{:?}", guided(&modes, 2.0)), "classifier guidance: w = 2");
+        let points = Dataset::moons(10, 0.1).unwrap();
+        let mlp = Mlp::builder().hidden(16).layers(1).build().unwrap();
+        let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&points);
+        let pushed = ClassifierGuided::new(&bridge, 1.0, |x, _, _| Ok(x.f_sum_dim_intlist(1, false, Kind::Double)?));
+        let refused = Sampler::ddim(2).sample(&pushed).unwrap_err().to_string();
+        let rule = "is that of Gaussian noise, and this model leads from one data set to another";
+        assert_eq!(refused, format!("model = a bridge: the weight of the gradient {rule}"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Sampler {
     /// Ancestral sampling with variance beta (Ho et al. 2020, section 3.2), x_s = c_0 x_0 + c_x x_t + sqrt(beta) z, with
     /// [`ddpm`](Self::ddpm)'s mean and the variance that the chain adds from x_s to x_t: right for data of unit variance, as
     /// [`ddpm`](Self::ddpm)'s beta~ is for one image. For narrow data its bound on the likelihood is the better one, its
-    /// samples are a little too wide: in 1,000 steps 1.003 of the variance ([table](crate::sample)).
+    /// samples are a little too wide: in 1,000 steps 1.003 of the variance of N(0, 1/4) ([table](crate::sample)).
     ///
     /// ```
     /// # use noisebook::prelude::*;

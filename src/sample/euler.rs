@@ -14,7 +14,7 @@ impl Sampler {
     /// (Karras et al. 2022, algorithm 1 without lines 6 to 8; rho = 7).
     ///
     /// In these coordinates a step of Euler is a step of [`ddim`](Self::ddim): they differ in where the steps lie.
-    /// In 100 steps its samples have 0.941 of the variance ([table](crate::sample)).
+    /// In 100 steps its samples have 0.941 of the variance of N(0, 1/4) ([table](crate::sample)).
     ///
     /// ```
     /// # use noisebook::prelude::*;

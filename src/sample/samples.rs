@@ -50,6 +50,11 @@ pub(super) struct Frame {
     pub(super) x0: Tensor,
 }
 
+/// Whether a picture that moves is due after this time.
+fn is_live(sampler: &Sampler, took: Duration) -> bool {
+    sampler.live && took > LIVE_AFTER
+}
+
 impl Frame {
     /// A thousand frames of all samples would fill the memory: only as many are kept as figures draw.
     fn new(t: f64, sigma: f64, x: &Tensor, x0: &Tensor) -> Result<Self> {
@@ -90,7 +95,7 @@ impl Samples {
             }
             // A picture that cannot be drawn costs nothing but itself.
             let took = began.elapsed();
-            if sampler.live && took > LIVE_AFTER {
+            if is_live(sampler, took) {
                 let left = took.mul_f64((total - step.index - 1) as f64 / (step.index + 1) as f64).as_secs_f64();
                 let figure = || Ok(step_figure(&step)?.note(format!("about {left:.0} s left")));
                 drawn |= live.update_with(figure).unwrap_or(false);
@@ -307,9 +312,17 @@ impl Show for Samples {
 #[cfg(test)]
 mod tests {
     use super::super::Sampler;
-    use super::Show;
+    use super::{Show, is_live};
     use crate::denoiser::Gaussian;
     use crate::{Dataset, Diffusion, Mlp, Prediction, Schedule, UNet};
+
+    #[test]
+    fn a_moving_picture_comes_after_two_seconds_and_where_it_is_wanted() {
+        let seconds = std::time::Duration::from_secs_f64;
+        let quiet = Sampler::ddim(5).live(false);
+        assert!(!is_live(&Sampler::ddim(5), seconds(1.9)) && is_live(&Sampler::ddim(5), seconds(2.1)));
+        assert!(!is_live(&quiet, seconds(2.1)) && is_live(&quiet.live(true), seconds(2.1)));
+    }
 
     fn model(channels: i64) -> Diffusion {
         let unet = UNet::builder().channels(channels).image_size(4).base_channels(8).channel_mults([1]).blocks(1);

@@ -6,7 +6,6 @@ use super::rule::Noise;
 use super::sampler::{Sampler, Steps};
 use super::samples::Samples;
 use super::steps::SampleSteps;
-use crate::accel::KeptMemory;
 use crate::denoiser::Denoiser;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::Spacing;
@@ -89,7 +88,6 @@ impl Sampler {
             noise: seeded(self.seed),
             index: 0,
             evaluations: 0,
-            _memory: KeptMemory::new(),
         })
     }
 
@@ -327,10 +325,15 @@ mod tests {
                 expected(name).unwrap_or((sampler.clone().count(1).iter(&model).unwrap().steps(), 1.0));
             assert_eq!(sampler.clone().count(1).iter(&model).unwrap().steps(), steps, "{name}");
             if expected(name).is_some() {
-                for file in ["mod", name] {
+                let text = |file: &str| {
                     let path = format!("{}/src/sample/{file}.rs", env!("CARGO_MANIFEST_DIR"));
-                    let text = std::fs::read_to_string(path).unwrap();
-                    assert!(text.contains(&format!("{share:.3}")), "{file}: {share:.3} of {name}");
+                    std::fs::read_to_string(path).unwrap()
+                };
+                let table = text("mod");
+                let row =
+                    table.lines().find(|line| line.contains(&format!("`{name}`")) && !line.contains("](")).unwrap();
+                for said in [row, &text(name)] {
+                    assert!(said.contains(&format!("{share:.3}")), "{share:.3} of {name}: {row}");
                 }
             }
             let one = Tensor::ones([1, 16], (Kind::Double, Device::Cpu));

@@ -2,7 +2,6 @@
 
 use super::rule::{Noise, Rule, Step, predict};
 use crate::Result;
-use crate::accel::KeptMemory;
 use crate::denoiser::Denoiser;
 use crate::schedule::on_level;
 use crate::show::{Bundle, Show, interrupted};
@@ -86,8 +85,6 @@ pub struct SampleSteps {
     pub(super) noise: Noise,
     pub(super) index: usize,
     pub(super) evaluations: usize,
-    /// Goes last.
-    pub(super) _memory: KeptMemory,
 }
 
 impl SampleSteps {

@@ -29,6 +29,7 @@ impl Schedule {
         let left = |alpha: f64| ((alpha - last) * first / (first - last)).powi(2);
         let before = std::iter::once(1.0).chain(alphas.iter().map(|&alpha| left(alpha)));
         let betas = before.zip(&alphas).map(|(before, &alpha)| 1.0 - left(alpha) / before).collect();
-        Ok(Self::from_valid_betas(format!("zero-terminal {}", self.name()), betas))
+        let zero_terminal = |name: &str| format!("zero-terminal {name}");
+        Ok(Self::from_valid_betas(zero_terminal(self.kind()), betas).named(&zero_terminal(self.name())))
     }
 }

@@ -165,7 +165,10 @@ impl Bundle {
             (Some(html), _) => return Some(html.to_string()),
             (None, svg) => svg?,
         };
-        let head = svg.split_once('>').map_or(svg, |(head, _)| head);
+        // A picture of its own, unlike a part of a page, has to say what it is.
+        let (before, root) = svg.split_at(svg.find("<svg")?);
+        let head = root.split_once('>').map_or(root, |(head, _)| head);
+        let named = if head.contains(" xmlns=") { "" } else { " xmlns=\"http://www.w3.org/2000/svg\"" };
         let attribute = |name: &str| head.split_once(&format!(" {name}=\""))?.1.split_once('"').map(|(value, _)| value);
         // The size, so that a page does not jump while it is drawn again.
         let size = |name: &str| attribute(name).map(|value| format!(" {name}=\"{value}\"")).unwrap_or_default();
@@ -174,15 +177,16 @@ impl Bundle {
             attribute("aria-label").map_or_else(|| escape(self.plain_text()), str::to_string),
             size("width"),
             size("height"),
-            utf8_percent_encode(svg.trim_end(), QUOTED)
+            utf8_percent_encode(&format!("{before}<svg{named}{}", root["<svg".len()..].trim_end()), QUOTED)
         ))
     }
 
-    /// What goes to a front end: a drawing goes as HTML.
+    /// What goes to a front end: a drawing as HTML, and not twice, which would double the size of a notebook.
     pub(super) fn published(&self) -> Map<String, Value> {
-        let mut data = self.data.clone();
-        if data.remove("image/svg+xml").is_some() {
-            data.extend(self.to_html().map(|html| ("text/html".to_string(), Value::String(html))));
+        let others = self.data.iter().filter(|(mime, _)| *mime != "image/svg+xml");
+        let mut data: Map<_, _> = others.map(|(mime, value)| (mime.clone(), value.clone())).collect();
+        if let (None, Some(html)) = (data.get("text/html"), self.to_html()) {
+            data.insert("text/html".to_string(), Value::String(html));
         }
         data
     }
@@ -204,17 +208,20 @@ mod tests {
 
     #[test]
     fn notebooks_get_a_drawing_as_an_image() {
-        let svg = "<svg width=\"8\" height=\"9\" aria-label=\"a &lt; b\">\n<text fill='#777'>50 % \u{3b2} & more</text></svg>\n";
+        let svg = "<?xml version=\"1.0\"?>\n<svg width=\"8\" height=\"9\" aria-label=\"a &lt; b\">\n<text fill='#777'>50 % \u{3b2} & more</text></svg>\n";
         let bundle = Bundle::text("a dot").png(b"\x89PNG", 1, 1).svg(svg);
         let image = "<img alt=\"a &lt; b\" width=\"8\" height=\"9\" style=\"max-width:100%;height:auto\" \
-                     src=\"data:image/svg+xml,%3Csvg width=%228%22 height=%229%22 aria-label=%22a %26lt; b%22%3E%0A\
+                     src=\"data:image/svg+xml,%3C?xml version=%221.0%22?%3E%0A%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 \
+                     width=%228%22 height=%229%22 aria-label=%22a %26lt; b%22%3E%0A\
                      %3Ctext fill='%23777'%3E50 %25 %CE%B2 %26 more%3C/text%3E%3C/svg%3E\">";
         assert_eq!(bundle.published()["text/html"], image);
         assert_eq!(bundle.published().keys().collect::<Vec<_>>(), ["text/plain", "image/png", "text/html"]);
         let both = bundle.html("<b>mine</b>").published();
         assert_eq!(both["text/html"], "<b>mine</b>");
-        let bare = Bundle::text("\"a\" dot").svg("<svg/>").to_html().unwrap();
-        assert!(bare.starts_with("<img alt=\"&quot;a&quot; dot\" style="), "{bare}");
+        let bare = Bundle::text("\"a\" dot").svg("<svg xmlns='http://www.w3.org/2000/svg'/>").to_html().unwrap();
+        let source = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+        let style = "max-width:100%;height:auto";
+        assert_eq!(bare, format!("<img alt=\"&quot;a&quot; dot\" style=\"{style}\" src=\"{source}\">"));
     }
 
     #[test]

@@ -181,7 +181,8 @@ impl Trainer {
     }
 
     /// Whether [`fit`](Self::fit) draws a picture that moves, or in a terminal a line (default true). In a loop of many
-    /// trainings each would leave its own.
+    /// trainings each would leave its own. The [`Run`](super::Run) draws itself all the same, and says alone why a training that
+    /// stopped did so.
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -28,7 +28,7 @@ class SavedCourse(unittest.TestCase):
                     page.locator(f".jp-Cell[data-windowed-list-index='{index}']").evaluate(SCROLL)
                     page.wait_for_timeout(100)
                 widths = page.evaluate(WIDTHS)
-            self.assertEqual([len(widths), min(widths) > 0], [expected, True], name)
+            self.assertEqual([len(widths), min(widths, default=0) > 0], [expected, True], name)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ const FAILURES: &[[&str; 3]] = &[
     [
         "linking with `cc` failed, in each cell that uses the crate",
         "libtorch has moved since the kernel was built, or the linker lacks a part",
-        "noisebook doctor says which; make builds the kernel with the libtorch that is there now",
+        "noisebook doctor says which; make install builds the kernel with the libtorch that is there now",
     ],
     [
         "this tch version expects PyTorch 2.11.0, got ...",
@@ -25,7 +25,7 @@ const FAILURES: &[[&str; 3]] = &[
     [
         "undefined symbol: _ZN... (of at, c10 or torch)",
         "torch was updated in place, so libtorch is no longer the one that the bindings were compiled for",
-        "pip install torch==2.11.0 in that environment, then make",
+        "pip install torch==2.11.0 in that environment, then make install",
     ],
     [
         "version `GLIBCXX_...' not found",
@@ -46,7 +46,7 @@ const FAILURES: &[[&str; 3]] = &[
     [
         "Killed signal terminated program cc1plus, or rustc: signal: 9, SIGKILL",
         "the memory ran out while compiling",
-        "CARGO_BUILD_JOBS=1 make; and close what else uses memory",
+        "CARGO_BUILD_JOBS=1 make build; and close what else uses memory",
     ],
     [
         "the process that runs the cells has ended (signal: 9 (SIGKILL))",

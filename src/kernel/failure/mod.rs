@@ -102,13 +102,17 @@ impl Failure {
 
     /// For a command (`:dep`, `!ls`) that failed.
     pub fn command(error: &evcxr::Error, commands: &str) -> Self {
-        let text = words::command(&error.to_string());
-        let place = match error {
+        let (text, place) = match error {
+            // Of the command itself, or of a crate that it asks for and that does not compile.
             evcxr::Error::CompilationErrors(errors) => {
-                errors.iter().find_map(|error| error.spanned_messages().first()?.span)
+                let said =
+                    errors.iter().map(|error| error.message()).filter(|said| !said.starts_with("Some errors have"));
+                let place = errors.iter().find_map(|error| error.spanned_messages().first()?.span);
+                (said.collect::<Vec<_>>().join("\n"), place)
             }
-            _ => None,
+            other => (other.to_string(), None),
         };
+        let text = words::command(&text);
         let mut failure = Self::plain("CommandError", &text);
         if let Some(span) = place {
             // evcxr leaves out the last character.

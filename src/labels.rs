@@ -36,6 +36,11 @@ pub(crate) fn check_for(whose: &str, labels: &Tensor, images: i64, classes: i64)
     Ok(())
 }
 
+/// How many classes there are.
+pub(crate) fn classes_in_words(count: i64) -> String {
+    if count == 1 { "1 class".to_string() } else { format!("{count} classes") }
+}
+
 /// A label under a picture; no label has none.
 pub(crate) fn caption(label: i64) -> String {
     if label < 0 { String::new() } else { label.to_string() }

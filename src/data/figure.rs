@@ -2,6 +2,7 @@
 
 use super::Dataset;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped, sides};
 use std::fmt;
 use tch::Tensor;
@@ -25,7 +26,8 @@ pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]
 /// Points coloured by their classes, below their number.
 pub(super) fn points(points: &Tensor, labels: &Tensor, classes: &[String], name: &str) -> Result<Figure> {
     let (count, dimension) = points.size2()?;
-    let kinds = if classes.is_empty() { String::new() } else { format!(", {} classes", classes.len()) };
+    let kinds =
+        if classes.is_empty() { String::new() } else { format!(", {}", classes_in_words(classes.len() as i64)) };
     let drawn = if dimension > 2 { "; the first two are drawn" } else { "" };
     let numbers = if dimension == 1 { "number" } else { "numbers" };
     let title = format!("{name}{} points of {dimension} {numbers}{kinds}{drawn}", grouped(count as usize));
@@ -72,7 +74,7 @@ impl fmt::Debug for Dataset {
         let what = if self.shape().len() == 2 { "points" } else { "images" };
         let kinds = match self.classes().len() {
             0 => "no classes".to_string(),
-            count => format!("{count} classes"),
+            count => classes_in_words(count as i64),
         };
         write!(f, "{}: {} {what} of {}, {kinds}", self.name(), grouped(self.len()), sides(&self.shape()[1..]))
     }

@@ -14,9 +14,9 @@ use super::time::sinusoidal;
 use super::unet::input_of;
 use super::{Network, UNet};
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show, sides};
-use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -45,7 +45,6 @@ pub struct ArticleUNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: ArticleUNetBuilder,
     parameters: Parameters,
@@ -272,17 +271,23 @@ impl Network for ArticleUNet {
     }
 }
 
-impl Show for ArticleUNet {
-    fn bundle(&self) -> Result<Bundle> {
-        self.inner.summary.table(format!("{self:?}"), self.parameters()).bundle()
+impl ArticleUNet {
+    fn in_a_line(&self) -> String {
+        let shape = sides(&self.sample_shape());
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted())
     }
 }
 
-impl fmt::Debug for ArticleUNet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        write!(f, "The article's U-Net for {shape}, {classes}: {}", self.parameters().counted())
+impl std::fmt::Debug for ArticleUNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
+impl Show for ArticleUNet {
+    fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 

@@ -72,7 +72,8 @@ fn not_whole(path: &Path, bytes: &[u8], error: &SafeTensorError) -> String {
         );
     }
     format!(
-        "not a whole safetensors file ({error}): take another copy, or of a run's checkpoints another, such as best.safetensors"
+        "not a whole safetensors file ({error}): take another copy, or of a run's checkpoints another, such as \
+         best.safetensors"
     )
 }
 

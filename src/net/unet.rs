@@ -12,10 +12,10 @@ use super::summary::Summary;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::{Levels, Schedule};
 use crate::show::{Bundle, Show, sides};
-use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -40,7 +40,6 @@ pub struct UNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: UNetBuilder,
     parameters: Parameters,
@@ -245,17 +244,23 @@ impl Network for UNet {
     }
 }
 
-impl Show for UNet {
-    fn bundle(&self) -> Result<Bundle> {
-        self.inner.summary.table(format!("{self:?}"), self.parameters()).bundle()
+impl UNet {
+    fn in_a_line(&self) -> String {
+        let shape = sides(&self.sample_shape());
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        format!("U-Net for {shape}, {classes}: {}", self.parameters().counted())
     }
 }
 
-impl fmt::Debug for UNet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        write!(f, "U-Net for {shape}, {classes}: {}", self.parameters().counted())
+impl std::fmt::Debug for UNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
+impl Show for UNet {
+    fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -435,8 +440,5 @@ mod tests {
         assert_eq!(marked, [("down.0.0", "16 frozen"), ("conv_out", "frozen")], "{text}");
         let html = unet.bundle().unwrap().get("text/html").unwrap().as_str().unwrap().to_string();
         assert_eq!(html.matches(">frozen</td>").count(), 1, "{html}");
-        let parameters = format!("{:?}", unet.parameters());
-        let count = unet.parameters().named().len();
-        assert!(parameters.ends_with(&format!(", 161 of them frozen; {count} tensors on Cpu")), "{parameters}");
     }
 }

@@ -72,14 +72,14 @@ impl UNetBuilder {
         self
     }
 
-    /// Height and width of an image in pixels, as `(16, 24)`, or one number for a square (default 32). It halves once for every channel
-    /// multiplier after the first, an odd side rounded up; the way up returns to the sizes of the way down.
+    /// Height and width of an image in pixels, as `(16, 24)`, or one number for a square (default 32). It halves once for
+    /// every channel multiplier after the first, an odd side rounded up; the way up returns to the sizes of the way down.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// let unet = UNet::builder().image_size(28).base_channels(8).channel_mults([1, 2, 2]).build()?; // 28, 14, 7
     /// assert_eq!(unet.sample_shape(), [3, 28, 28]);
-    /// let wide = UNet::builder().image_size((16, 24)).base_channels(8).build()?; // 16 x 24, 8 x 12, 4 x 6; note the pair
+    /// let wide = UNet::builder().image_size((16, 24)).base_channels(8).build()?; // a pair: 16 x 24, 8 x 12, 4 x 6
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -102,8 +102,8 @@ impl UNetBuilder {
         self
     }
 
-    /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2). As many as
-    /// the image has halves down to a pixel, and one: at most 4 for 8 x 8.
+    /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2). The
+    /// image halves between one and the next, down to a pixel at most: 8 x 8 pixels take 4 numbers.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -253,8 +253,8 @@ impl UNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, or more than the image has halves, an odd number of base channels,
-    /// channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
+    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, or more than the image halves for, an odd
+    /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
     /// [0, 1), a scale of frequencies that is not positive.
     ///
     /// ```

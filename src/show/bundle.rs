@@ -112,8 +112,8 @@ impl Bundle {
         self.data.get(mime)
     }
 
-    /// Writes it to a file, in the form that the end of its name asks for: `svg`, `png`, `html`, `json` or `txt`. Which of them
-    /// a value has:
+    /// Writes it to a file, in the form that the end of its name asks for: `svg`, `png`, `html`, `json` or `txt`. Which of
+    /// them a value has:
     ///
     /// | what it draws | forms |
     /// |---|---|

@@ -312,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn one_path_is_a_hairline_around_each_image() {
+        // Two images of 96 pixels, 4 apart.
+        let svg = svg(&grid(2).columns(1));
+        assert_eq!(svg.matches("<path").count(), 1);
+        assert!(svg.contains(" d=\"M0.5 0.5h95v95h-95zM0.5 100.5h95v95h-95z\"/>"), "{svg}");
+    }
+
+    #[test]
     fn a_row_without_captions_takes_no_room_for_them() {
         let height = |captions: [&str; 4]| {
             let captions = captions.map(String::from).to_vec();

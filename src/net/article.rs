@@ -287,7 +287,7 @@ impl std::fmt::Debug for ArticleUNet {
 
 impl Show for ArticleUNet {
     fn bundle(&self) -> Result<Bundle> {
-        self.inner.summary.table(self.in_a_line()).bundle()
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -438,7 +438,7 @@ mod tests {
         let article = small();
         let said = |x: &Tensor, labels: &Tensor| article.forward(x, &levels, Some(labels)).unwrap_err().to_string();
         assert_eq!(said(&x.narrow(2, 0, 8), &labels), "x = [2, 3, 8, 16]: this network takes N x 3 x 16 x 16");
-        assert_eq!(said(&x, &(&labels + 6)), "label = 10: the classes are 0 to 9, and -1 is no label");
+        assert_eq!(said(&x, &(&labels + 6)), "label = 10: the network's classes are 0 to 9, and -1 is no label");
         assert_eq!(said(&x, &labels.get(0).view([1])), "labels = [1]: one for each of the 2 images");
     }
 }

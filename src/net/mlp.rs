@@ -269,7 +269,7 @@ impl std::fmt::Debug for Mlp {
 
 impl Show for Mlp {
     fn bundle(&self) -> Result<Bundle> {
-        self.inner.summary.table(self.in_a_line()).bundle()
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -463,6 +463,6 @@ mod tests {
         let said = |x: &Tensor, labels: &Tensor| mlp.forward(x, &levels, Some(labels)).unwrap_err().to_string();
         assert_eq!(said(&x.view([2, 3]), &labels), "x = [2, 3]: this network takes N x 2");
         assert_eq!(said(&x.narrow(0, 0, 2), &labels), "levels = 3: one for each of the 2 samples");
-        assert_eq!(said(&x, &(labels + 1)), "label = 3: the classes are 0 to 2, and -1 is no label");
+        assert_eq!(said(&x, &(labels + 1)), "label = 3: the network's classes are 0 to 2, and -1 is no label");
     }
 }

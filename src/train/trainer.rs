@@ -12,6 +12,9 @@ use crate::show::{grouped, sides};
 use crate::{Error, Result};
 use std::path::PathBuf;
 
+/// Images of a step, unless one says otherwise.
+const BATCH_SIZE: usize = 64;
+
 /// Steps of a `fit` that nobody set.
 const STEPS: usize = 1_000;
 
@@ -71,7 +74,7 @@ impl Trainer {
         Self {
             model: model.clone(),
             steps: None,
-            batch_size: 64,
+            batch_size: BATCH_SIZE,
             lr: 1e-3,
             weight_decay: 0.0,
             clip_norm: 1.0,
@@ -159,6 +162,12 @@ impl Trainer {
             return Err(Error::argument("steps", 0, "take at least 1 step"));
         }
         self.model.check()?;
+        if self.batch_size == BATCH_SIZE && self.batch_size > dataset.len() {
+            // Perhaps nobody chose it.
+            let (name, count, most) = (dataset.name(), dataset.len(), dataset.len().min(16));
+            let rule = format!("the default, and {name} holds {count} images: take fewer, such as .batch_size({most})");
+            return Err(Error::argument("batch_size", self.batch_size, rule));
+        }
         check_batch_size(self.batch_size, dataset)?;
         let rules = [
             ("lr", self.lr, self.lr > 0.0 && self.lr.is_finite(), "must be a finite number above 0"),
@@ -209,7 +218,7 @@ impl Trainer {
             return Err(Error::argument(name, format!("{:?}", &images[1..]), rule));
         }
         match network.classes() {
-            Some(classes) => crate::labels::check(&data.labels(), images[0], classes),
+            Some(classes) => crate::labels::check_for("the network's classes", &data.labels(), images[0], classes),
             None => Ok(()),
         }
     }
@@ -284,6 +293,10 @@ mod tests {
         assert_eq!(said(trainer().steps(0)), "steps = 0: take at least 1 step");
         assert_eq!(said(trainer().batch_size(2_000)), "batch_size = 2000: digits holds 1797 images");
         assert_eq!(said(trainer().batch_size(0)), "batch_size = 0: must be at least 1");
+        let (few, _) = Dataset::digits().unwrap().split(0.02, 0).unwrap();
+        let error = Trainer::new(&model(None, 8)).fit(&few).unwrap_err().to_string();
+        let rule = "the default, and digits (2%) holds 36 images: take fewer, such as .batch_size(16)";
+        assert_eq!(error, format!("batch_size = 64: {rule}"));
         assert_eq!(said(trainer().lr(0.0)), "lr = 0: must be a finite number above 0");
         assert_eq!(said(trainer().ema(1.0)), "ema = 1: must lie in [0, 1)");
         assert_eq!(said(trainer().label_dropout(1.1)), "label_dropout = 1.1: must lie in [0, 1]");
@@ -311,7 +324,10 @@ mod tests {
             said(trainer().steps(5).lr_schedule(LearningRate::WarmUp { steps: 5 })),
             "warm_up = 5: a warm-up is shorter than the training of 5 steps"
         );
-        assert_eq!(said(Trainer::new(&model(Some(9), 8))), "label = 9: the classes are 0 to 8, and -1 is no label");
+        assert_eq!(
+            said(Trainer::new(&model(Some(9), 8))),
+            "label = 9: the network's classes are 0 to 8, and -1 is no label"
+        );
         assert_eq!(
             said(Trainer::new(&model(None, 16))),
             "data set = [1, 8, 8]: this model takes samples of 1 x 16 x 16"

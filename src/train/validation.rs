@@ -14,9 +14,11 @@ pub(super) const MOST: usize = 2_048;
 const BATCH: usize = 256;
 /// Numbers of a data set whose ideal denoiser takes a moment.
 const LARGEST: i64 = 2_000_000;
-/// Levels and samples a level of the floor.
+/// Levels of the floor, samples a level at least and at most, and numbers a level where both allow it.
 const LEVELS: usize = 64;
 const SAMPLES: usize = 32;
+const SAMPLES_OF_POINTS: usize = 1_024;
+const NUMBERS: usize = 8_192;
 
 /// The mean loss of a model on the same samples, at the same levels and with the same noise for one seed. All labels are
 /// shown.
@@ -80,12 +82,15 @@ impl Measure<'_> {
     /// The loss that no network can beat on this data: the ideal denoiser's, at the levels of training.
     pub(super) fn floor(&self) -> Result<Option<f64>> {
         let Some(ideal) = self.ideal()? else { return Ok(None) };
+        // A sample of few numbers says little about the mean, and costs little.
+        let numbers = self.model.sample_shape().iter().product::<i64>().max(1) as usize;
+        let samples = (NUMBERS / numbers).clamp(SAMPLES, SAMPLES_OF_POINTS);
         let levels = self.model.levels_in_training();
         let mut times = levels.draw(self.model.schedule(), 100 * LEVELS, self.seed)?.times();
         times.sort_by(f64::total_cmp);
         let mut sum = 0.0;
         for level in 0..LEVELS {
-            sum += self.at(times[100 * level + 50], SAMPLES, level, &Answer::Ideal(&ideal))?;
+            sum += self.at(times[100 * level + 50], samples, level, &Answer::Ideal(&ideal))?;
         }
         Ok(Some(sum / LEVELS as f64).filter(|floor| floor.is_finite()))
     }

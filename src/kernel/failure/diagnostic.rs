@@ -1,6 +1,7 @@
 //! What rustc says of a cell, from its JSON to a traceback.
 
 use super::look::{self, Kind, Mark};
+use super::python;
 use super::sources::Spot;
 use super::words;
 use serde_json::Value;
@@ -95,6 +96,11 @@ impl Diagnostic {
         let notes: Vec<Note> = notes.take(NOTES).collect();
         let corrected = notes.iter().any(|note| note.corrected);
         diagnostic.notes = notes.into_iter().map(|note| note.text).collect();
+        if let Some(way) = diagnostic.habit(message) {
+            // rustc guesses at something else.
+            diagnostic.notes.clear();
+            return Some(diagnostic.with_note("help", way));
+        }
         match words::way_out(diagnostic.code.as_deref(), message) {
             // The corrected line says more.
             Some(way) if !corrected => Some(diagnostic.with_note("help", &way)),
@@ -111,6 +117,14 @@ impl Diagnostic {
     pub fn place(&self) -> Option<(usize, usize)> {
         let mark = self.marked.first()?.marks.iter().find(|mark| mark.kind == Kind::Primary)?;
         Some((mark.line, mark.start))
+    }
+
+    /// What Python has in this place.
+    fn habit(&self, message: &str) -> Option<&'static str> {
+        let (line, start) = self.place()?;
+        let line = self.marked.first()?.code.lines().nth(line.checked_sub(1)?)?;
+        let before = line.char_indices().nth(start.checked_sub(1)?).map_or(line, |(at, _)| &line[..at]);
+        python::way_out(self.code.as_deref(), message, before, line)
     }
 
     fn labels(&self) -> impl Iterator<Item = String> {

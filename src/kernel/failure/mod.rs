@@ -13,6 +13,7 @@ mod gone;
 mod kept;
 mod look;
 mod panic;
+mod python;
 mod sources;
 mod syntax;
 mod torch;

@@ -164,7 +164,11 @@ impl Show for ClassReport {
         let head = head.chain(["precision", "recall", "F1", count].map(String::from));
         let by = if self.by.is_empty() { String::new() } else { format!(", by {}", self.by) };
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
-        let title = format!("{} {count}, {}% {right}{by} (in %)", grouped(self.len()), percent(self.accuracy()));
+        let title = format!(
+            "{} {count}, {}% {right}{by}; precision, recall and F1 in %",
+            grouped(self.len()),
+            percent(self.accuracy())
+        );
         let (precision, recall, f1) = (self.precision(), self.recall(), self.f1());
         let mut table = Table::new(head).title(title);
         for (row, class) in self.classes.iter().enumerate() {
@@ -251,7 +255,7 @@ mod tests {
     fn it_draws_the_matrix() {
         let (asked, seen) = (Tensor::from_slice(&[0i64, 0, 0, 0, 1]), Tensor::from_slice(&[0i64, 0, 0, 1, 1]));
         let bundle = ClassReport::new(&asked, &seen, &["moon", "star"]).unwrap().bundle().unwrap();
-        let expected = "5 samples, 80.0% seen as asked for (in %)\n\
+        let expected = "5 samples, 80.0% seen as asked for; precision, recall and F1 in %\n\
                         asked for  seen moon  seen star  precision  recall    F1  samples\n\
                         moon               3          1      100.0    75.0  85.7        4\n\
                         star                          1       50.0   100.0  66.7        1\n\
@@ -272,7 +276,10 @@ mod tests {
         };
         let by_nearest = said(nearest.class_report().unwrap());
         let right = format!("{:.1}% seen as what they are", 100.0 * nearest.accuracy().unwrap());
-        assert_eq!(by_nearest[0], format!("180 images, {right}, by the nearest of digits (90%) (in %)"));
+        assert_eq!(
+            by_nearest[0],
+            format!("180 images, {right}, by the nearest of digits (90%); precision, recall and F1 in %")
+        );
         assert!(
             by_nearest[1].starts_with("true class  seen 0") && by_nearest[1].ends_with(" F1  images"),
             "{by_nearest:?}"

@@ -23,6 +23,7 @@ pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped
         earlier => format!(", after {} earlier ones", grouped(earlier)),
     };
     let (resumed, time) = match record.resumed {
+        0 if done == 0 => (String::new(), String::new()),
         0 => (String::new(), format!(" in {seconds:.0} s")),
         // How long the steps before took was another process's to know.
         resumed => (format!(", resumed at {}", grouped(resumed)), format!(", {seconds:.0} s since it was resumed")),
@@ -51,7 +52,7 @@ pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped
 fn epochs(done: usize, record: &Record) -> String {
     let epochs = done as f64 / record.steps_an_epoch.max(1) as f64;
     if done == 0 {
-        "no step".to_string()
+        "no step taken".to_string()
     } else if epochs < 0.1 {
         let decimals = (1.0 - epochs.log10().floor()) as usize;
         format!("{} epochs", format!("{epochs:.decimals$}").trim_end_matches('0'))
@@ -60,9 +61,9 @@ fn epochs(done: usize, record: &Record) -> String {
     }
 }
 
-/// A loss to four decimals, where these say something.
+/// A loss to four decimals, where these say something and are not too many.
 fn loss(value: f64) -> String {
-    if value == 0.0 || (0.01..1e4).contains(&value.abs()) { format!("{value:.4}") } else { digits(value) }
+    if value == 0.0 || (0.01..100.0).contains(&value.abs()) { format!("{value:.4}") } else { digits(value) }
 }
 
 /// How training goes, for a line in a terminal.
@@ -259,10 +260,12 @@ mod tests {
     #[test]
     fn the_line_of_a_run_has_no_empty_numbers() {
         let said = |losses: &[f64], resumed| facts(&record(losses, resumed), false, None);
-        assert_eq!(said(&[], 0), "Step 0 of 9: no step in 0 s");
+        assert_eq!(said(&[], 0), "Step 0 of 9: no step taken");
         assert_eq!(said(&[0.5], 0), "Step 1 of 9: 0.0002 epochs in 0 s, loss 0.5000");
         let large = "Step 2 of 9: 0.0004 epochs in 0 s, loss 6.230e9 (mean of the last 2)";
         assert_eq!(said(&[6_230_464_000.4; 2], 0), large);
+        let much = "Step 2 of 9: 0.0004 epochs in 0 s, loss 5,019 (mean of the last 2)";
+        assert_eq!(said(&[5_019.194_6; 2], 0), much);
         let resumed =
             "Step 3 of 9, resumed at 3: 0.0006 epochs, 0 s since it was resumed, loss 0.0012 (mean of the last 3)";
         assert_eq!(said(&[0.0012; 3], 3), resumed);

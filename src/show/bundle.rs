@@ -117,9 +117,10 @@ impl Bundle {
     ///
     /// | what it draws | forms |
     /// |---|---|
-    /// | a grid of images: data sets, batches, samples, nearest images | `svg`, `png`, `txt` |
-    /// | charts, points, figures of several parts, animations: schedules, runs, trajectories, comparisons | `svg`, `txt` |
+    /// | a grid of images: a data set, samples, their way, a step, nearest images | `svg`, `png`, `txt` |
+    /// | charts, points, figures of several parts: a schedule, a run, an animation | `svg`, `txt` |
     /// | a table, or a table and images: networks, reports, evaluations | `html`, `txt` |
+    /// | nothing: a model | `txt` |
     /// | what one put together oneself | what one gave it, and `txt` |
     ///
     /// Of an `svg`, browsers and programs such as Inkscape or `rsvg-convert` make a `png`.

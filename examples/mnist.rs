@@ -8,7 +8,7 @@
 //!
 //! The folder holds `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, gzipped (`.gz`) or not. What comes of it lies
 //! in `mnist-run`: the model (`model.safetensors`, which PyTorch opens too), and figures: the network's layers, the
-//! losses, samples, their nearest images of the held-out set, and how a classifier reads them. docs/mnist.md shows one run.
+//! losses, samples, their nearest images of the training set, and how a classifier reads them. docs/mnist.md shows one run.
 
 use noisebook::prelude::*;
 use std::fs;

@@ -5,6 +5,11 @@ use tch::{Kind, Tensor};
 
 /// That labels (any device) are int64, one for each of `images` images, and each -1 or one of `classes` classes.
 pub(crate) fn check(labels: &Tensor, images: i64, classes: i64) -> Result<()> {
+    check_for("the classes", labels, images, classes)
+}
+
+/// The same, where it is to be said whose classes they are.
+pub(crate) fn check_for(whose: &str, labels: &Tensor, images: i64, classes: i64) -> Result<()> {
     if labels.size() != [images] {
         let rule = format!("one for each of the {images} images");
         return Err(Error::argument("labels", format!("{:?}", labels.size()), rule));
@@ -23,7 +28,7 @@ pub(crate) fn check(labels: &Tensor, images: i64, classes: i64) -> Result<()> {
         if !(-1..classes).contains(&label) {
             let known = match classes {
                 0 => "there are no classes".to_string(),
-                _ => format!("the classes are 0 to {}", classes - 1),
+                _ => format!("{whose} are 0 to {}", classes - 1),
             };
             return Err(Error::argument("label", label, format!("{known}, and -1 is no label")));
         }
@@ -31,9 +36,20 @@ pub(crate) fn check(labels: &Tensor, images: i64, classes: i64) -> Result<()> {
     Ok(())
 }
 
+/// How many classes there are.
+pub(crate) fn classes_in_words(count: i64) -> String {
+    if count == 1 { "1 class".to_string() } else { format!("{count} classes") }
+}
+
 /// A label under a picture; no label has none.
 pub(crate) fn caption(label: i64) -> String {
     if label < 0 { String::new() } else { label.to_string() }
+}
+
+/// The name of a label's class, or its number where the class has no name; no label has none.
+pub(crate) fn name(label: i64, classes: &[String]) -> String {
+    let class = usize::try_from(label).ok().and_then(|class| classes.get(class));
+    class.cloned().unwrap_or_else(|| caption(label))
 }
 
 #[cfg(test)]
@@ -52,5 +68,7 @@ mod tests {
         assert_eq!(said(Tensor::from_slice(&[0i64, 2]), 2), "label = 2: the classes are 0 to 1, and -1 is no label");
         assert_eq!(said(Tensor::from_slice(&[-2i64, 0]), 2), "label = -2: the classes are 0 to 1, and -1 is no label");
         assert_eq!(said(Tensor::from_slice(&[0i64, 0]), 0), "label = 0: there are no classes, and -1 is no label");
+        let error = check_for("the network's classes", &Tensor::from_slice(&[9i64]), 1, 3).unwrap_err().to_string();
+        assert_eq!(error, "label = 9: the network's classes are 0 to 2, and -1 is no label");
     }
 }

@@ -7,12 +7,22 @@ use crate::show::{Bundle, Show};
 use crate::{Error, Result, Schedule};
 use tch::Tensor;
 
-/// Images and labels for one training step.
+/// Images and labels for one training step, and the names of the labels' classes.
 ///
 /// ```
 /// use noisebook::prelude::*;
 /// let batch = Dataset::digits()?.batch(8, 0)?; // size, seed
 /// assert_eq!((batch.images.size(), batch.labels.size()), (vec![8, 1, 8, 8], vec![8]));
+/// # Ok::<(), noisebook::Error>(())
+/// ```
+///
+/// Images of one's own make one, too:
+///
+/// ```
+/// use noisebook::prelude::*;
+/// let images = Tensor::zeros([2, 1, 8, 8], (Kind::Float, Device::Cpu));
+/// let batch = Batch { images, labels: Tensor::from_slice(&[0i64, -1]), classes: vec!["star".into()] };
+/// assert!(batch.bundle()?.plain_text().ends_with("\nstar, \u{2013}")); // the second has no label
 /// # Ok::<(), noisebook::Error>(())
 /// ```
 #[derive(Debug)]
@@ -21,12 +31,15 @@ pub struct Batch {
     pub images: Tensor,
     /// N, int64; -1 is no label.
     pub labels: Tensor,
+    /// The classes' names, by label, as far as they have names.
+    pub classes: Vec<String>,
 }
 
 impl Clone for Batch {
     /// Both share the tensors.
     fn clone(&self) -> Self {
-        Self { images: self.images.shallow_clone(), labels: self.labels.shallow_clone() }
+        let (images, labels) = (self.images.shallow_clone(), self.labels.shallow_clone());
+        Self { images, labels, classes: self.classes.clone() }
     }
 }
 
@@ -55,9 +68,9 @@ impl Batch {
 impl Show for Batch {
     fn bundle(&self) -> Result<Bundle> {
         if self.images.dim() == 2 {
-            return super::figure::points(&self.images, &self.labels, &[], "")?.bundle();
+            return super::figure::points(&self.images, &self.labels, &self.classes, "")?.bundle();
         }
-        super::figure::labelled_grid(&self.images, &self.labels, &[])?.bundle()
+        super::figure::labelled_grid(&self.images, &self.labels, &self.classes)?.bundle()
     }
 }
 
@@ -77,14 +90,14 @@ impl Dataset {
     pub fn batch(&self, size: usize, seed: u64) -> Result<Batch> {
         check_batch_size(size, self)?;
         let order = permutation(&mut generator(seed, Stream::Order, 0), self.len());
-        let Batch { images, labels } = self.batch_of(&order[..size])?;
-        Ok(Batch { images: augment::apply(&self.random, images, seed)?, labels })
+        let batch = self.batch_of(&order[..size])?;
+        Ok(Batch { images: augment::apply(&self.random, batch.images, seed)?, ..batch })
     }
 
     /// The images at these indices, as they are.
     pub(crate) fn batch_of(&self, indices: &[i64]) -> Result<Batch> {
         let labels = self.labels().f_index_select(0, &Tensor::f_from_slice(indices)?)?;
-        Ok(Batch { images: self.samples.gather(indices)?, labels })
+        Ok(Batch { images: self.samples.gather(indices)?, labels, classes: self.classes() })
     }
 }
 
@@ -116,6 +129,22 @@ mod tests {
         assert_eq!(drawn, all);
         assert_eq!(digits.batch(8, 3).unwrap().images, batch.images.narrow(0, 0, 8));
         assert_ne!(digits.batch(8, 4).unwrap().images, batch.images.narrow(0, 0, 8));
+    }
+
+    #[test]
+    fn a_batch_names_its_classes_and_says_what_has_none() {
+        let images = Tensor::zeros([3, 1, 2, 2], (tch::Kind::Float, tch::Device::Cpu));
+        let pets = |labels: [i64; 3]| {
+            Dataset::new("pets", &images, Some(&Tensor::from_slice(&labels)), &["cat", "dog"]).unwrap()
+        };
+        let said = |batch: Batch| batch.bundle().unwrap().plain_text().lines().last().unwrap().to_string();
+        let some = pets([1, -1, 0]).batch_of(&[0, 1, 2]).unwrap();
+        assert_eq!(some.clone().classes, ["cat", "dog"]);
+        assert_eq!(said(some), "dog, \u{2013}, cat");
+        let none = pets([-1, -1, -1]).batch(3, 0).unwrap();
+        assert_eq!(said(none), "3 images of 2 x 2 pixels, grey, 10 a row");
+        let mut loader = crate::data::Loader::new(&pets([1, 1, 1]), 2, 0).unwrap();
+        assert_eq!(said(loader.batch(0).unwrap()), "dog, dog");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::augment::Random;
 use super::recipe::Recipe;
 use super::samples::{Samples, Stored};
-use super::troubles::Trouble;
+use super::troubles::{Trouble, of_part};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -21,7 +21,6 @@ use tch::{Device, Kind, Tensor};
 /// assert_eq!((train.len(), test.len()), (1_617, 180));
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Dataset {
     pub(super) name: String,
     pub(super) samples: Samples,
@@ -250,7 +249,8 @@ impl Dataset {
             [] => Vec::new(),
             files => indices.iter().map(|&index| files[index as usize].clone()).collect(),
         };
-        Ok(Self { name, samples: self.samples.select(indices)?, labels, files, recipe: None, ..self.clone() })
+        let troubles = of_part(&self.troubles, &files).into();
+        Ok(Self { name, samples: self.samples.select(indices)?, labels, files, troubles, recipe: None, ..self.clone() })
     }
 
     /// The same with other samples, as many.

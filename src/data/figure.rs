@@ -2,7 +2,9 @@
 
 use super::Dataset;
 use crate::Result;
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
+use crate::labels::classes_in_words;
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped, sides};
+use std::fmt;
 use tch::Tensor;
 
 /// Rows of a data set's grid.
@@ -10,12 +12,13 @@ const ROWS: usize = 4;
 /// Columns of a data set's grid: one a class, where there are that many at most.
 const COLUMNS: usize = 10;
 
-/// Images with their classes' names (or, without names, their labels) below them.
+/// Images with their classes' names (or, without names, their labels) below them, and a dash where one of them has no label.
 pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]) -> Result<Grid> {
     let labels = Vec::<i64>::try_from(labels)?;
-    let caption = |&label: &i64| {
-        let class = usize::try_from(label).ok().and_then(|class| classes.get(class));
-        class.cloned().unwrap_or_else(|| crate::labels::caption(label))
+    let labelled = labels.iter().any(|&label| label >= 0);
+    let caption = |&label: &i64| match label {
+        ..0 if labelled => "\u{2013}".to_string(),
+        _ => crate::labels::name(label, classes),
     };
     Ok(Grid::new(images)?.columns(COLUMNS).captions(labels.iter().map(caption).collect()))
 }
@@ -23,7 +26,8 @@ pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]
 /// Points coloured by their classes, below their number.
 pub(super) fn points(points: &Tensor, labels: &Tensor, classes: &[String], name: &str) -> Result<Figure> {
     let (count, dimension) = points.size2()?;
-    let kinds = if classes.is_empty() { String::new() } else { format!(", {} classes", classes.len()) };
+    let kinds =
+        if classes.is_empty() { String::new() } else { format!(", {}", classes_in_words(classes.len() as i64)) };
     let drawn = if dimension > 2 { "; the first two are drawn" } else { "" };
     let numbers = if dimension == 1 { "number" } else { "numbers" };
     let title = format!("{name}{} points of {dimension} {numbers}{kinds}{drawn}", grouped(count as usize));
@@ -60,18 +64,19 @@ impl Show for Dataset {
             return points(&self.images(), &self.labels(), &self.classes(), &format!("{}: ", self.name()))?.bundle();
         }
         let shown = self.batch_of(&self.specimens()?)?;
-        let (size, classes) = (self.shape(), self.classes());
-        let kinds = if classes.is_empty() { "no classes".to_string() } else { format!("{} classes", classes.len()) };
-        let title = format!(
-            "{}: {} images of {} x {} x {}, {kinds}; {} shown",
-            self.name(),
-            grouped(self.len()),
-            size[1],
-            size[2],
-            size[3],
-            shown.images.size()[0]
-        );
-        labelled_grid(&shown.images, &shown.labels, &classes)?.title(title).bundle()
+        let title = format!("{self:?}; {} shown", shown.images.size()[0]);
+        labelled_grid(&shown.images, &shown.labels, &shown.classes)?.title(title).bundle()
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.shape().len() == 2 { "points" } else { "images" };
+        let kinds = match self.classes().len() {
+            0 => "no classes".to_string(),
+            count => classes_in_words(count as i64),
+        };
+        write!(f, "{}: {} {what} of {}, {kinds}", self.name(), grouped(self.len()), sides(&self.shape()[1..]))
     }
 }
 
@@ -96,9 +101,15 @@ mod tests {
     }
 
     #[test]
+    fn in_debug_a_data_set_is_a_line() {
+        assert_eq!(format!("{:?}", Dataset::digits().unwrap()), "digits: 1,797 images of 1 x 8 x 8, 10 classes");
+        assert_eq!(format!("{:?}", Dataset::swiss_roll(5, 0.0).unwrap()), "swiss roll: 5 points of 2, no classes");
+    }
+
+    #[test]
     fn a_batch_of_points_is_drawn_too() {
         let batch = Dataset::moons(100, 0.0).unwrap().batch(8, 0).unwrap();
         let text = batch.bundle().unwrap().plain_text().to_string();
-        assert!(text.starts_with("8 points of 2 numbers\n") && text.contains("\nclass 0: "), "{text}");
+        assert!(text.starts_with("8 points of 2 numbers, 2 classes\n") && text.contains("\nupper: "), "{text}");
     }
 }

@@ -7,6 +7,7 @@ use super::samples::Stored;
 use super::troubles::{TroubleKind, by_kind, few};
 use super::{Dataset, ImageSize};
 use crate::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Endings of images, also of those that are not decoded here: such a file is named, not passed over.
@@ -40,7 +41,8 @@ impl Dataset {
     /// The images in a folder, and in the folders in it: PNG, JPEG, GIF (the first frame), BMP, WebP, TIFF (the first
     /// page), TGA, QOI, PNM, ICO (the largest) and farbfeld, grey or colour, with a palette, an opacity or 16 bits, turned as
     /// their EXIF says. Each folder in it is a class, in the order of the names; a
-    /// folder without folders has no classes. Hidden files are passed over.
+    /// folder without folders has no classes. Of `train/cat` and `test/cat`, `train` and `test` would be the classes: load
+    /// `train`. Hidden files are passed over.
     ///
     /// Setters never fail: [`load`](Folder::load) checks the whole.
     ///
@@ -205,6 +207,7 @@ impl Folder {
         if classes.len() == 1 {
             troubles.push((TroubleKind::OneClass, classes[0].clone()));
         }
+        troubles.extend(self.only_folders(&classes, &read));
         if !classes.is_empty() {
             let without = read.iter().zip(&labels).filter(|(_, label)| **label < 0);
             troubles.extend(without.map(|(file, _)| (TroubleKind::NoClass, file.clone())));
@@ -310,6 +313,37 @@ impl Folder {
             );
         }
         Ok(())
+    }
+
+    /// The classes whose images all lie in folders: perhaps those are what is meant. A line of warning says so.
+    fn only_folders(&self, classes: &[String], read: &[String]) -> Vec<(TroubleKind, String)> {
+        let mut inner: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
+        let mut direct = BTreeSet::new();
+        for (class, rest) in read.iter().filter_map(|file| file.split_once('/')) {
+            let Some((folder, _)) = rest.split_once('/') else {
+                direct.insert(class);
+                continue;
+            };
+            let (folders, count) = inner.entry(class).or_default();
+            folders.insert(folder);
+            *count += 1;
+        }
+        inner.retain(|class, _| !direct.contains(class));
+        if let Some((largest, (folders, _))) = inner.iter().max_by_key(|(_, (_, count))| *count) {
+            let folders: Vec<String> = folders.iter().map(ToString::to_string).collect();
+            eprintln!(
+                "{}: the classes are {}; {largest} holds images only in folders ({}): for those as classes load {}",
+                self.name(),
+                few(classes, 10),
+                few(&folders, 4),
+                self.path.join(largest).display()
+            );
+        }
+        let listed = |(class, (folders, _)): (&str, (BTreeSet<&str>, usize))| {
+            let folders: Vec<String> = folders.iter().map(ToString::to_string).collect();
+            (TroubleKind::OnlyFolders, format!("{class} ({})", few(&folders, 4)))
+        };
+        inner.into_iter().map(listed).collect()
     }
 
     fn name(&self) -> String {

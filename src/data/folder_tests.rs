@@ -284,6 +284,40 @@ fn folders_are_classes_in_the_order_of_their_names() {
 }
 
 #[test]
+fn folders_of_folders_are_named() {
+    let folder = Folder::new("nest");
+    for (file, which) in [("train/a/1.png", 1), ("train/b/2.png", 2), ("train/b/3.png", 3), ("test/a/4.png", 4)] {
+        folder.write(file, &png(colours(6, 6, which)));
+    }
+    let only = "classes that hold images only in folders, which are no classes";
+    let load = || Dataset::folder(folder.path()).load().unwrap();
+    assert_eq!(load().classes(), ["test", "train"]);
+    assert_eq!(files(&load(), only), ["test (a)", "train (a, b)"]);
+    let inner = Dataset::folder(folder.path().join("train")).load().unwrap();
+    assert_eq!((inner.classes(), files(&inner, only)), (vec!["a".to_string(), "b".to_string()], vec![]));
+    // An image of its own makes a folder a class.
+    folder.write("test/5.png", &png(colours(6, 6, 5)));
+    assert_eq!(files(&load(), only), ["train (a, b)"]);
+}
+
+#[test]
+fn a_part_tells_of_its_own_files() {
+    let folder = Folder::new("part");
+    (0..10).for_each(|which| folder.write(&format!("a/{which}.png"), &png(colours(8, 4, which))));
+    folder.write("a/broken.png", b"no picture");
+    let set = Dataset::folder(folder.path()).image_size(8).load().unwrap();
+    let (train, test) = set.split(0.7, 0).unwrap();
+    let fitted = "of another ratio of sides, fitted";
+    assert_eq!((files(&set, fitted).len(), files(&train, fitted).len(), files(&test, fitted).len()), (10, 7, 3));
+    let of_test: Vec<String> = test.files.iter().map(ToString::to_string).collect();
+    assert_eq!(files(&test, fitted), of_test);
+    let unreadable = set.report().unwrap().unreadable();
+    assert_eq!(files(&set, "unreadable, left out"), unreadable);
+    assert_eq!(files(&test, "unreadable, left out (of the whole folder)"), unreadable);
+    assert_eq!(files(&test, "one class only"), ["a"]);
+}
+
+#[test]
 fn the_whole_is_padded_or_stretched_where_that_is_asked_for() {
     let folder = Folder::new("fit");
     folder.write("wide.png", &png(RgbImage::from_pixel(16, 8, Rgb([100, 100, 100]))));

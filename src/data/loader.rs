@@ -59,6 +59,7 @@ struct State {
 struct Source {
     samples: Samples,
     labels: Arc<[i64]>,
+    classes: Vec<String>,
     random: Vec<Random>,
     batch_size: usize,
     seed: u64,
@@ -88,6 +89,7 @@ impl Loader {
             let mut source = Source {
                 samples: dataset.samples.clone(),
                 labels: labels.clone(),
+                classes: dataset.classes(),
                 random: dataset.random.clone(),
                 batch_size,
                 seed,
@@ -184,7 +186,7 @@ impl Source {
         let indices = &self.order.1[within * self.batch_size..(within + 1) * self.batch_size];
         let labels: Vec<i64> = indices.iter().map(|&index| self.labels[index as usize]).collect();
         let images = augment::apply(&self.random, self.samples.gather(indices)?, step as u64)?;
-        Ok(Batch { images, labels: Tensor::f_from_slice(&labels)? })
+        Ok(Batch { images, labels: Tensor::f_from_slice(&labels)?, classes: self.classes.clone() })
     }
 }
 

@@ -318,7 +318,7 @@ impl Report {
         self.outliers.clone()
     }
 
-    /// Files that could not be read, each with the cause; they are not in the data set.
+    /// Files of the whole folder that could not be read, each with the cause; they are not in the data set.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -331,7 +331,8 @@ impl Report {
         unreadable.flat_map(|trouble| trouble.files.clone()).collect()
     }
 
-    /// What was unusual about a folder's files, in words, and which files they are.
+    /// What was unusual about a folder's files, in words, and which files they are: of a part, such as a
+    /// [split](Dataset::split) makes, those of the part, and what is of the whole folder says so.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -342,6 +343,6 @@ impl Report {
     /// ```
     #[must_use]
     pub fn troubles(&self) -> Vec<(String, Vec<String>)> {
-        self.troubles.iter().map(|trouble| (trouble.kind.words().to_string(), trouble.files.clone())).collect()
+        self.troubles.iter().map(|trouble| (trouble.words(), trouble.files.clone())).collect()
     }
 }

@@ -57,7 +57,7 @@ fn best(schedule: &Schedule, prediction: Prediction) -> Diffusion {
 /// 20,000 points of 100 numbers from N(0, 1).
 fn grain() -> Batch {
     let images = normal(&mut generator(9, Stream::Prior, 0), &[20_000, 100], Device::Cpu).unwrap();
-    Batch { images, labels: Tensor::full([20_000], -1, (Kind::Int64, Device::Cpu)) }
+    Batch { images, labels: Tensor::full([20_000], -1, (Kind::Int64, Device::Cpu)), classes: Vec::new() }
 }
 
 /// Closed form 8: at s = 1 the least error of the noise is the mean of abar, 0.27551 for the linear schedule.

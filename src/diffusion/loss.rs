@@ -109,7 +109,7 @@ impl Diffusion {
         let labels = match self.network.classes() {
             None => None,
             Some(classes) => {
-                crate::labels::check(labels, shape[0], classes)?;
+                crate::labels::check_for("the network's classes", labels, shape[0], classes)?;
                 Some(labels.f_to_device(device)?)
             }
         };
@@ -339,7 +339,7 @@ mod tests {
         batch.labels = Tensor::from_slice(&[0i64, 1, 2, 10]);
         assert_eq!(
             model.loss(&batch, 0).unwrap_err().to_string(),
-            "label = 10: the classes are 0 to 9, and -1 is no label"
+            "label = 10: the network's classes are 0 to 9, and -1 is no label"
         );
         batch.images = batch.images.narrow(2, 0, 7);
         assert_eq!(

@@ -10,6 +10,7 @@ pub(crate) use loss::{Evaluation, Noised};
 use crate::Result;
 use crate::data::Dataset;
 use crate::denoiser::{Denoiser, check_samples, check_time};
+use crate::labels::classes_in_words;
 use crate::net::Network;
 use crate::prediction::{LossWeight, Prediction};
 use crate::schedule::{Levels, Schedule, TrainingLevels};
@@ -31,7 +32,7 @@ use tch::{Device, Kind, Tensor};
 /// loss.backward();
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Diffusion {
     network: Rc<dyn Network>,
     schedule: Schedule,
@@ -210,10 +211,18 @@ impl Denoiser for Diffusion {
     }
 }
 
+impl std::fmt::Debug for Diffusion {
+    /// One line, without the weights.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sample, count) = (sides(&self.network.sample_shape()), grouped(self.network.parameter_count()));
+        write!(f, "Diffusion model of {sample}: {count} parameters, {}, predicts {}", self.schedule, self.prediction)
+    }
+}
+
 impl Show for Diffusion {
     fn bundle(&self) -> Result<Bundle> {
         let sample = sides(&self.network.sample_shape());
-        let classes = self.network.classes().map_or("no classes".into(), |count| format!("{count} classes"));
+        let classes = self.network.classes().map_or("no classes".to_string(), classes_in_words);
         let source = self.source.as_ref().map_or(String::new(), |source| format!("\nsource:     {}", source.name()));
         Ok(Bundle::text(format!(
             "Diffusion model of {sample}, {classes}\n\
@@ -262,6 +271,15 @@ mod tests {
         assert_eq!(said(&xt, 0.0), "t = 0: a denoiser is for times above 0, where there is noise, up to 1");
         assert_eq!(said(&xt.to_kind(Kind::Int64), 0.5), "xt = Int64: samples are floating-point numbers");
         assert_eq!(said(&xt.view([3, 64]), 0.5), "xt = [3, 64]: samples here are N x 1 x 8 x 8");
+    }
+
+    #[test]
+    fn its_debug_is_a_line() {
+        let (model, _) = model(Prediction::V);
+        let count = grouped(model.network().parameter_count());
+        let line =
+            format!("Diffusion model of 1 x 8 x 8: {count} parameters, cosine schedule, 1,000 levels, predicts v");
+        assert_eq!(format!("{model:?}"), line.replace("1,000 levels", "1000 levels"));
     }
 
     #[test]

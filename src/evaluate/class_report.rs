@@ -5,7 +5,7 @@ use crate::show::{Bundle, Show, Table, grouped};
 use crate::{Error, Result};
 use tch::Tensor;
 
-/// The classes that were asked for beside those that a classifier sees: the confusion matrix, and accuracy, precision,
+/// The classes that were asked for (of held-out images: their own) beside those that a classifier sees: the confusion matrix, and accuracy, precision,
 /// recall and F1 from it.
 ///
 /// As the value of a cell it draws the matrix, a row for each class that was asked for, the stronger in colour the larger its share of the
@@ -21,6 +21,8 @@ use tch::Tensor;
 #[derive(Clone, Debug)]
 pub struct ClassReport {
     by: String,
+    /// Whether the classes were asked for, of samples; those of a data set are what its images are.
+    asked: bool,
     classes: Vec<String>,
     counts: Vec<Vec<usize>>,
 }
@@ -40,10 +42,15 @@ impl ClassReport {
     /// ```
     pub fn new(asked: &Tensor, seen: &Tensor, classes: &[impl AsRef<str>]) -> Result<Self> {
         let classes: Vec<String> = classes.iter().map(|class| class.as_ref().to_string()).collect();
-        Self::by("", asked, seen, classes)
+        Self::by("", true, (asked, seen), classes)
     }
 
-    pub(super) fn by(by: &str, asked: &Tensor, seen: &Tensor, classes: Vec<String>) -> Result<Self> {
+    pub(super) fn by(
+        by: &str,
+        were_asked: bool,
+        (asked, seen): (&Tensor, &Tensor),
+        classes: Vec<String>,
+    ) -> Result<Self> {
         let (count, known) = (asked.size().first().copied().unwrap_or(0), classes.len() as i64);
         if count == 0 {
             return Err(Error::argument("labels", "none", "a report needs at least one"));
@@ -62,7 +69,7 @@ impl ClassReport {
             }
             counts[asked as usize][seen as usize] += 1;
         }
-        Ok(Self { by: by.to_string(), classes, counts })
+        Ok(Self { by: by.to_string(), asked: were_asked, classes, counts })
     }
 
     /// The confusion matrix: how many samples of each class (row) were seen as each (column).
@@ -149,13 +156,15 @@ fn share(part: usize, whole: usize) -> f64 {
 
 impl Show for ClassReport {
     fn bundle(&self) -> Result<Bundle> {
-        let head =
-            ["asked for".to_string()].into_iter().chain(self.classes.iter().map(|class| format!("seen {class}")));
-        let head = head.chain(["precision", "recall", "F1", "samples"].map(String::from));
+        let (first, right, count) = match self.asked {
+            true => ("asked for", "seen as asked for", "samples"),
+            false => ("true class", "seen as what they are", "images"),
+        };
+        let head = [first.to_string()].into_iter().chain(self.classes.iter().map(|class| format!("seen {class}")));
+        let head = head.chain(["precision", "recall", "F1", count].map(String::from));
         let by = if self.by.is_empty() { String::new() } else { format!(", by {}", self.by) };
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
-        let title =
-            format!("{} samples, {}% seen as asked for{by} (in %)", grouped(self.len()), percent(self.accuracy()));
+        let title = format!("{} {count}, {}% {right}{by} (in %)", grouped(self.len()), percent(self.accuracy()));
         let (precision, recall, f1) = (self.precision(), self.recall(), self.f1());
         let mut table = Table::new(head).title(title);
         for (row, class) in self.classes.iter().enumerate() {
@@ -191,7 +200,7 @@ impl Nearest {
     /// ```
     pub fn class_report(&self) -> Result<ClassReport> {
         let by = format!("the nearest of {}", self.of);
-        ClassReport::by(&by, &self.labels, &self.neighbour_labels, self.classes.to_vec())
+        ClassReport::by(&by, self.asked, (&self.labels, &self.neighbour_labels), self.classes.to_vec())
     }
 }
 
@@ -251,6 +260,26 @@ mod tests {
         let html = bundle.get("text/html").unwrap().as_str().unwrap();
         assert!(html.contains("text-align:right;background:rgba(17,119,204,0.45)\">3</td>"), "{html}");
         assert!(html.contains("text-align:right;background:rgba(17,119,204,0.15)\">1</td>"), "{html}");
+    }
+
+    #[test]
+    fn nobody_asked_for_the_images_of_a_data_set() {
+        let (train, test) = Dataset::digits().unwrap().split(0.9, 0).unwrap();
+        let nearest = test.nearest(&train).unwrap();
+        let said = |report: ClassReport| {
+            let text = report.bundle().unwrap().plain_text().to_string();
+            text.lines().take(2).map(String::from).collect::<Vec<_>>()
+        };
+        let by_nearest = said(nearest.class_report().unwrap());
+        let right = format!("{:.1}% seen as what they are", 100.0 * nearest.accuracy().unwrap());
+        assert_eq!(by_nearest[0], format!("180 images, {right}, by the nearest of digits (90%) (in %)"));
+        assert!(
+            by_nearest[1].starts_with("true class  seen 0") && by_nearest[1].ends_with(" F1  images"),
+            "{by_nearest:?}"
+        );
+        let by_classifier =
+            said(test.classify(&crate::evaluate::Classifier::fit_steps(&train, 1, 0).unwrap()).unwrap());
+        assert!(by_classifier[1].starts_with("true class  "), "{by_classifier:?}");
     }
 
     #[test]

@@ -173,9 +173,9 @@ impl Classifier {
         Ok(Tensor::f_cat(&parts, 0)?)
     }
 
-    fn report(&self, images: &Tensor, asked: &Tensor) -> Result<ClassReport> {
+    fn report(&self, images: &Tensor, labels: &Tensor, were_asked: bool) -> Result<ClassReport> {
         let by = format!("a classifier of {}", self.inner.name);
-        ClassReport::by(&by, asked, &self.classify(images)?, self.inner.classes.clone())
+        ClassReport::by(&by, were_asked, (labels, &self.classify(images)?), self.inner.classes.clone())
     }
 }
 
@@ -196,7 +196,7 @@ impl Samples {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn classify(&self, classifier: &Classifier) -> Result<ClassReport> {
-        classifier.report(&self.images(), &self.labels())
+        classifier.report(&self.images(), &self.labels(), true)
     }
 }
 
@@ -214,7 +214,7 @@ impl Dataset {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn classify(&self, classifier: &Classifier) -> Result<ClassReport> {
-        classifier.report(&self.images(), &self.labels())
+        classifier.report(&self.images(), &self.labels(), false)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pairs::distances as pairwise;
 use crate::data::Dataset;
-use crate::labels::caption;
+use crate::labels;
 use crate::sample::Samples;
 use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
 use crate::{Error, Result};
@@ -31,16 +31,26 @@ const COLUMNS: i64 = 10;
 pub struct Nearest {
     images: Rc<Tensor>,
     pub(super) labels: Rc<Tensor>,
+    /// The names of the images' classes; those of their neighbours' are `classes`.
+    own_classes: Rc<[String]>,
     neighbours: Rc<Tensor>,
     pub(super) neighbour_labels: Rc<Tensor>,
     pub(super) classes: Rc<[String]>,
     distances: Rc<[f64]>,
     indices: Rc<[i64]>,
     pub(super) of: String,
+    /// Whether the images' labels were asked for: those of a data set are what its images are.
+    pub(super) asked: bool,
 }
 
 impl Nearest {
-    pub(super) fn find(images: Tensor, labels: Tensor, dataset: &Dataset) -> Result<Self> {
+    /// `own_classes` are the images', where they come from a data set; samples are of the classes of `dataset`.
+    pub(super) fn find(
+        images: Tensor,
+        labels: Tensor,
+        own_classes: Option<Vec<String>>,
+        dataset: &Dataset,
+    ) -> Result<Self> {
         if images.size()[1..] != dataset.shape()[1..] {
             let rule = format!("{} holds images of {:?}", dataset.name(), &dataset.shape()[1..]);
             return Err(Error::argument("images", format!("{:?}", &images.size()[1..]), rule));
@@ -64,6 +74,8 @@ impl Nearest {
         Ok(Self {
             images: Rc::new(images),
             labels: Rc::new(labels),
+            asked: own_classes.is_none(),
+            own_classes: own_classes.unwrap_or_else(|| dataset.classes()).into(),
             neighbours: Rc::new(neighbours.images),
             neighbour_labels: Rc::new(neighbours.labels),
             classes: dataset.classes().into(),
@@ -160,7 +172,7 @@ impl Samples {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn nearest(&self, dataset: &Dataset) -> Result<Nearest> {
-        Nearest::find(self.images(), self.labels(), dataset)
+        Nearest::find(self.images(), self.labels(), None, dataset)
     }
 }
 
@@ -178,7 +190,7 @@ impl Dataset {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn nearest(&self, other: &Dataset) -> Result<Nearest> {
-        Nearest::find(self.images(), self.labels(), other)
+        Nearest::find(self.images(), self.labels(), Some(self.classes()), other)
     }
 }
 
@@ -210,16 +222,17 @@ impl Show for Nearest {
         let rows_of_pairs = if count > COLUMNS { 2 } else { 1 };
         let columns = count.min(SHOWN) / rows_of_pairs;
         let shown = columns * rows_of_pairs;
-        let (labels, near) = (Vec::<i64>::try_from(&*self.labels)?, Vec::<i64>::try_from(&*self.neighbour_labels)?);
+        let (own, near) = (Vec::<i64>::try_from(&*self.labels)?, Vec::<i64>::try_from(&*self.neighbour_labels)?);
         let (mut images, mut captions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for start in (0..shown).step_by(columns as usize) {
             images.push(self.images.f_narrow(0, start, columns)?);
             images.push(self.neighbours.f_narrow(0, start, columns)?);
-            captions.extend((start..start + columns).map(|i| caption(labels[i as usize])));
-            captions.extend(
-                (start..start + columns)
-                    .map(|i| format!("{} at {:.2}", caption(near[i as usize]), self.distances[i as usize])),
-            );
+            let range = start as usize..(start + columns) as usize;
+            captions.extend(own[range.clone()].iter().map(|&label| labels::name(label, &self.own_classes)));
+            captions.extend(range.map(|i| {
+                let name = labels::name(near[i], &self.classes);
+                format!("{name} at {:.2}", self.distances[i]).trim_start().to_string()
+            }));
             rows.extend(["image".to_string(), "nearest".to_string()]);
         }
         let title = format!("{count} images, {}; {shown} shown", self.facts());
@@ -264,6 +277,24 @@ mod tests {
             assert!(lines.iter().all(|line| line.matches(" at 0.00").count() == lines[0].matches(" at 0.00").count()));
             assert!(text.contains(&format!("; {shown} shown")), "{text}");
         }
+    }
+
+    #[test]
+    fn captions_are_the_classes_names() {
+        let train = points(&[[0.0, 0.0], [1.0, 1.0]], &[0, -1]);
+        let images = Tensor::from_slice(&[0.0f32, 0.5, 1.0, 1.0]).view([2, 1, 1, 2]);
+        let test = Dataset::new("test", &images, Some(&Tensor::from_slice(&[1i64, 0])), &["x", "y"]).unwrap();
+        let text = |nearest: Nearest| nearest.bundle().unwrap().plain_text().to_string();
+        let said = text(test.nearest(&train).unwrap());
+        assert!(said.ends_with("\nimage: y, x\nnearest: a at 0.50, at 0.00"), "{said}");
+
+        let digits = Dataset::digits().unwrap();
+        let fives = ["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+        let named = digits.with_labels(&digits.labels(), &fives).unwrap();
+        let ideal = crate::Ideal::new(&digits, &crate::Schedule::cosine(10).unwrap()).unwrap();
+        let samples = crate::Sampler::ddim(5).labels([5]).sample(&ideal).unwrap();
+        let said = text(samples.nearest(&named).unwrap());
+        assert!(said.contains("\nimage: five\nnearest: five at "), "{said}");
     }
 
     #[test]

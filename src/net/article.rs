@@ -14,6 +14,7 @@ use super::time::sinusoidal;
 use super::unet::input_of;
 use super::{Network, UNet};
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show, sides};
 use std::path::Path;
@@ -39,12 +40,11 @@ use tch::{Kind, Tensor};
 /// assert_eq!(article.forward(&x, &levels, Some(&Tensor::from_slice(&[3i64, -1])))?.size(), x.size());
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ArticleUNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: ArticleUNetBuilder,
     parameters: Parameters,
@@ -271,12 +271,23 @@ impl Network for ArticleUNet {
     }
 }
 
+impl ArticleUNet {
+    fn in_a_line(&self) -> String {
+        let shape = sides(&self.sample_shape());
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted())
+    }
+}
+
+impl std::fmt::Debug for ArticleUNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
 impl Show for ArticleUNet {
     fn bundle(&self) -> Result<Bundle> {
-        let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted());
-        self.inner.summary.table(title).bundle()
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -427,7 +438,7 @@ mod tests {
         let article = small();
         let said = |x: &Tensor, labels: &Tensor| article.forward(x, &levels, Some(labels)).unwrap_err().to_string();
         assert_eq!(said(&x.narrow(2, 0, 8), &labels), "x = [2, 3, 8, 16]: this network takes N x 3 x 16 x 16");
-        assert_eq!(said(&x, &(&labels + 6)), "label = 10: the classes are 0 to 9, and -1 is no label");
+        assert_eq!(said(&x, &(&labels + 6)), "label = 10: the network's classes are 0 to 9, and -1 is no label");
         assert_eq!(said(&x, &labels.get(0).view([1])), "labels = [1]: one for each of the 2 images");
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn check_input(network: &dyn Network, x: &Tensor, levels: &Levels, la
         return Err(Error::argument("levels", levels.len(), format!("one for each of the {} samples", size[0])));
     }
     match (labels, network.classes()) {
-        (Some(labels), Some(classes)) => crate::labels::check(labels, size[0], classes),
+        (Some(labels), Some(classes)) => crate::labels::check_for("the network's classes", labels, size[0], classes),
         (Some(_), None) => Err(Error::argument("labels", "Some", "this network was built without classes: give None")),
         (None, _) => Ok(()),
     }

@@ -4,7 +4,7 @@
 
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, View};
-use safetensors::{SafeTensors, serialize};
+use safetensors::{SafeTensorError, SafeTensors, serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents> {
         io::ErrorKind::NotFound => refusal(path, "there is no such file"),
         _ => refusal(path, format!("cannot be read: {error}")),
     })?;
-    let broken = |error| refusal(path, format!("not a whole safetensors file: {error}"));
+    let broken = |error| refusal(path, not_whole(path, &bytes, &error));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let description = header.metadata().as_ref().and_then(|fields| fields.get(FIELD));
     let metadata = match description.map(|text| serde_json::from_str(text)) {
@@ -57,6 +57,24 @@ pub(crate) fn read(path: &Path) -> Result<Contents> {
     }
     tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok((tensors, metadata))
+}
+
+/// What a file is that is no whole safetensors file, and what to do.
+fn not_whole(path: &Path, bytes: &[u8], error: &SafeTensorError) -> String {
+    // torch.save writes a ZIP archive, or, until PyTorch 1.6, bare pickles of protocol 2 and later.
+    if bytes.starts_with(b"PK") || matches!(bytes, [0x80, 2..=5, ..]) {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return format!(
+            "a file of torch.save, not of safetensors. In Python: safetensors.torch.save_file(torch.load({:?}, \
+             map_location=\"cpu\"), {:?}), where it holds a state dict; docs/saving.md says more",
+            name(path),
+            name(&path.with_extension("safetensors"))
+        );
+    }
+    format!(
+        "not a whole safetensors file ({error}): take another copy, or of a run's checkpoints another, such as \
+         best.safetensors"
+    )
 }
 
 /// Writes `bytes` so that `path` holds all of them, or what it held before.
@@ -204,14 +222,42 @@ pub(crate) mod tests {
             read(&path).unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
         };
         let cut = said(&bytes[..bytes.len() - 1]);
-        assert_eq!(cut, "path = FILE: not a whole safetensors file: incomplete metadata, file not fully covered");
-        assert_eq!(said(b"PK\x03\x04"), "path = FILE: not a whole safetensors file: header too small");
+        let other = "take another copy, or of a run's checkpoints another, such as best.safetensors";
+        let cause = "incomplete metadata, file not fully covered";
+        assert_eq!(cut, format!("path = FILE: not a whole safetensors file ({cause}): {other}"));
+        assert_eq!(said(b""), format!("path = FILE: not a whole safetensors file (header too small): {other}"));
         let half = String::from_utf8_lossy(&bytes[8..8 + header.len()]).replace("F32", "BF16").replace("[2]", "[4]");
         let half = [&(half.len() as u64).to_le_bytes(), half.as_bytes(), &bytes[bytes.len() - 8..]].concat();
         assert_eq!(said(&half), "path = FILE: w is BF16: float32, float64 and int64 can be read");
         fs::remove_file(&path).unwrap();
         let gone = read(&path).unwrap_err().to_string();
         assert_eq!(gone, format!("path = {}: there is no such file", path.display()));
+    }
+
+    #[test]
+    fn a_file_of_pytorchs_own_kind_is_recognised() {
+        let path = place("article.pt");
+        let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let (own, new) = (name(path.clone()), name(path.with_extension("safetensors")));
+        let call = format!("safetensors.torch.save_file(torch.load(\"{own}\", map_location=\"cpu\"), \"{new}\")");
+        let rule = "where it holds a state dict; docs/saving.md says more";
+        let expected =
+            format!("path = {}: a file of torch.save, not of safetensors. In Python: {call}, {rule}", path.display());
+        // What torch.save writes begins so: a ZIP archive, and, with _use_new_zipfile_serialization=False, a pickle.
+        for bytes in [b"PK\x03\x04\x00\x00\x08\x08\x00\x00".as_slice(), b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(read(&path).unwrap_err().to_string(), expected);
+        }
+        fs::remove_file(path).unwrap();
+        // The length of a header may begin with the same byte as a pickle.
+        let path = place("long.safetensors");
+        let begins = |length: usize| {
+            write(&path, &[("w".repeat(length), Tensor::from(1f32))], &Map::new()).unwrap();
+            fs::read(&path).unwrap().starts_with(&[0x80, 2]) // a header of 640 bytes
+        };
+        assert!((1..640).any(begins));
+        assert!(read(&path).is_ok());
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::parameters::Parameters;
 use crate::show::grouped;
 use crate::{Error, Result};
+use std::ops::Range;
 use tch::{Tensor, no_grad_guard};
 
 impl Parameters {
@@ -55,6 +56,17 @@ impl Parameters {
     #[must_use]
     pub fn trainable(&self) -> usize {
         self.tensors().iter().filter(|(_, tensor)| tensor.requires_grad()).map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// How many of the numbers in this range, in their order, are frozen.
+    pub(super) fn frozen_among(&self, range: Range<usize>) -> usize {
+        let mut start = 0;
+        let count = |(_, tensor): &(String, Tensor)| {
+            let first = start;
+            start += tensor.numel();
+            if tensor.requires_grad() { 0 } else { start.min(range.end).saturating_sub(first.max(range.start)) }
+        };
+        self.tensors().iter().map(count).sum()
     }
 
     /// How many parameters there are, in words.

@@ -27,6 +27,12 @@ impl From<(i64, i64)> for ImageSize {
 }
 
 impl ImageSize {
+    /// How often it halves until a side is one pixel; a side that is one pixel from the start counts for nothing.
+    pub(super) fn halvings(self) -> usize {
+        let sides = [self.height, self.width].into_iter().filter(|&side| side > 1);
+        sides.map(|side| (side - 1).ilog2() as usize + 1).min().unwrap_or(0)
+    }
+
     /// What a convolution of stride 2 leaves: half of each side, rounded up.
     pub(super) fn half(self) -> Self {
         Self { height: (self.height + 1) / 2, width: (self.width + 1) / 2 }
@@ -36,5 +42,22 @@ impl ImageSize {
 impl std::fmt::Display for ImageSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} x {}", self.height, self.width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halvings_are_counted_until_a_side_is_one_pixel() {
+        for size in [(8, 8), (9, 16), (7, 300), (1, 45), (2, 2), (1, 1)].map(ImageSize::from) {
+            let one = |size: &ImageSize| [size.height, size.width].contains(&1);
+            let (mut now, mut count) = (size, 0);
+            while if one(&size) { now.half() != now } else { !one(&now) } {
+                (now, count) = (now.half(), count + 1);
+            }
+            assert_eq!(size.halvings(), count, "{size}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::parameters_builder::ParametersBuilder;
 use super::saved;
 use super::summary::Summary;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::schedule::Levels;
 use crate::show::{Bundle, Show};
 use std::path::Path;
@@ -36,12 +37,11 @@ const SINES: i64 = 64;
 /// assert_eq!(mlp.forward(&points, &levels, Some(&Tensor::from_slice(&[0i64, 1, -1, -1])))?.size(), [4, 2]);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mlp {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: MlpBuilder,
     parameters: Parameters,
@@ -251,14 +251,25 @@ impl Network for Mlp {
     }
 }
 
-impl Show for Mlp {
-    fn bundle(&self) -> Result<Bundle> {
+impl Mlp {
+    fn in_a_line(&self) -> String {
         let dims = self.inner.config.dims;
         let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
         let count = self.parameters().counted();
-        let title = format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}");
-        self.inner.summary.table(title).bundle()
+        format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}")
+    }
+}
+
+impl std::fmt::Debug for Mlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
+impl Show for Mlp {
+    fn bundle(&self) -> Result<Bundle> {
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -286,6 +297,17 @@ mod tests {
         let x = Tensor::from_slice(&[0.3, -0.7, 1.1, 0.2, -2.0, 0.5]).view([3, 2]);
         let levels = Levels::new(&Schedule::cosine(1_000).unwrap(), [0, 400, 999]).unwrap();
         (x, levels, Tensor::from_slice(&[0i64, 2, -1]))
+    }
+
+    #[test]
+    fn its_debug_is_a_line() {
+        let line = "Multilayer perceptron for points in 2 dimensions, 3 classes: 3,634 parameters";
+        assert_eq!(format!("{:?}", small()), line);
+        let one = Mlp::builder().dims(1).classes(1).build().unwrap();
+        assert!(
+            format!("{one:?}").starts_with("Multilayer perceptron for points in 1 dimension, 1 class: "),
+            "{one:?}"
+        );
     }
 
     /// By hand: time (64 + 1) 16 + (16 + 1) 16, classes 4 x 16, first (2 + 1) 16, blocks 2 (17 x 16 + 17 x 32 + 17 x 16),
@@ -441,6 +463,6 @@ mod tests {
         let said = |x: &Tensor, labels: &Tensor| mlp.forward(x, &levels, Some(labels)).unwrap_err().to_string();
         assert_eq!(said(&x.view([2, 3]), &labels), "x = [2, 3]: this network takes N x 2");
         assert_eq!(said(&x.narrow(0, 0, 2), &labels), "levels = 3: one for each of the 2 samples");
-        assert_eq!(said(&x, &(labels + 1)), "label = 3: the classes are 0 to 2, and -1 is no label");
+        assert_eq!(said(&x, &(labels + 1)), "label = 3: the network's classes are 0 to 2, and -1 is no label");
     }
 }

@@ -4,6 +4,7 @@
 //! layers: on small networks the calls cost more than the arithmetic.
 
 use super::parameters_builder::ParametersBuilder;
+use crate::show::grouped;
 use crate::{Error, Result};
 use std::cell::Cell;
 use tch::{Device, Tensor, no_grad_guard};
@@ -18,7 +19,6 @@ use tch::{Device, Tensor, no_grad_guard};
 /// }
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Parameters {
     flat: Tensor,
     named: Vec<(String, Tensor)>,
@@ -202,6 +202,19 @@ impl Parameters {
     }
 }
 
+impl std::fmt::Debug for Parameters {
+    /// One line, without the numbers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (count, tensors) = (grouped(self.len()), self.named.len());
+        write!(f, "{count} parameters in {tensors} tensors on {:?}", self.device())?;
+        match self.trained_steps() {
+            0 => Ok(()),
+            1 => f.write_str(", after 1 training step"),
+            steps => write!(f, ", after {} training steps", grouped(steps)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +231,9 @@ mod tests {
     fn layers_share_the_flat_vector() {
         let (a, b, parameters) = two_layers();
         assert_eq!(parameters.len(), 10);
+        assert_eq!(format!("{parameters:?}"), "10 parameters in 2 tensors on Cpu");
+        parameters.set_trained_steps(1_200);
+        assert_eq!(format!("{parameters:?}"), "10 parameters in 2 tensors on Cpu, after 1,200 training steps");
         assert_eq!(parameters.named()[1].0, "inner.b");
         let _guard = no_grad_guard();
         let _ = parameters.flat().f_fill_(2.0).unwrap();

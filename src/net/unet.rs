@@ -12,6 +12,7 @@ use super::summary::Summary;
 use super::unet_builder::UNetBuilder;
 use super::unet_layers::Layers;
 use crate::Result;
+use crate::labels::classes_in_words;
 use crate::random::{Stream, generator, normal};
 use crate::schedule::{Levels, Schedule};
 use crate::show::{Bundle, Show, sides};
@@ -34,12 +35,11 @@ use tch::{Kind, Tensor};
 /// assert_eq!(out.size(), [2, 1, 8, 8]);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UNet {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: UNetBuilder,
     parameters: Parameters,
@@ -244,12 +244,23 @@ impl Network for UNet {
     }
 }
 
+impl UNet {
+    fn in_a_line(&self) -> String {
+        let shape = sides(&self.sample_shape());
+        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        format!("U-Net for {shape}, {classes}: {}", self.parameters().counted())
+    }
+}
+
+impl std::fmt::Debug for UNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_a_line())
+    }
+}
+
 impl Show for UNet {
     fn bundle(&self) -> Result<Bundle> {
-        let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), |count| format!("{count} classes"));
-        let title = format!("U-Net for {shape}, {classes}: {}", self.parameters().counted());
-        self.inner.summary.table(title).bundle()
+        self.inner.summary.table(self.in_a_line(), self.parameters()).bundle()
     }
 }
 
@@ -355,7 +366,7 @@ mod tests {
         assert_eq!(said(&x.narrow(0, 0, 2), None), "levels = 3: one for each of the 2 samples");
         assert_eq!(said(&x, Some(&labels.narrow(0, 0, 1))), "labels = [1]: one for each of the 3 images");
         let unknown = Tensor::from_slice(&[0i64, 9, 10]);
-        assert_eq!(said(&x, Some(&unknown)), "label = 10: the classes are 0 to 9, and -1 is no label");
+        assert_eq!(said(&x, Some(&unknown)), "label = 10: the network's classes are 0 to 9, and -1 is no label");
         let plain = UNet::builder().channels(1).image_size(8).base_channels(8).build().unwrap();
         assert_eq!(
             plain.forward(&x, &levels, Some(&labels)).unwrap_err().to_string(),
@@ -383,7 +394,7 @@ mod tests {
 
     #[test]
     fn every_size_comes_out_as_it_went_in() {
-        for (height, width) in [(28, 28), (9, 9), (1, 1), (2, 7), (13, 30)] {
+        for (height, width) in [(28, 28), (9, 9), (1, 7), (8, 5), (13, 30)] {
             let unet = UNet::builder().channels(1).image_size((height, width)).base_channels(8).blocks(1);
             let unet = unet.channel_mults([1, 1, 1, 1]).attention_at([height]).build();
             let x = Tensor::zeros([1, 1, height, width], (Kind::Float, tch::Device::Cpu));
@@ -414,9 +425,20 @@ mod tests {
     #[test]
     fn the_summary_says_what_is_frozen() {
         let unet = small();
-        unet.freeze(&["conv_out"]).unwrap(); // 16 x 9 weights and a bias
-        let bundle = unet.bundle().unwrap();
-        let title = bundle.plain_text().lines().next().unwrap();
-        assert!(title.ends_with(" parameters, 145 of them frozen"), "{title}");
+        let text = || unet.bundle().unwrap().plain_text().to_string();
+        assert!(!text().contains("training") && !text().contains("frozen"), "{}", text());
+        unet.freeze(&["conv_out", "down.0.0.conv1.bias"]).unwrap(); // 16 x 9 weights and a bias; 16
+        let text = text();
+        let (title, rows) = text.split_once('\n').unwrap();
+        assert!(title.ends_with(" parameters, 161 of them frozen"), "{title}");
+        assert_eq!(format!("{unet:?}"), title);
+        let marked: Vec<(&str, &str)> = rows
+            .lines()
+            .filter(|line| line.ends_with("frozen"))
+            .map(|line| (line.split("  ").next().unwrap(), line.rsplit("  ").next().unwrap()))
+            .collect();
+        assert_eq!(marked, [("down.0.0", "16 frozen"), ("conv_out", "frozen")], "{text}");
+        let html = unet.bundle().unwrap().get("text/html").unwrap().as_str().unwrap().to_string();
+        assert_eq!(html.matches(">frozen</td>").count(), 1, "{html}");
     }
 }

@@ -72,14 +72,14 @@ impl UNetBuilder {
         self
     }
 
-    /// Height and width of an image in pixels, one number for a square (default 32). It halves once for every channel
-    /// multiplier after the first, an odd side rounded up; the way up returns to the sizes of the way down.
+    /// Height and width of an image in pixels, as `(16, 24)`, or one number for a square (default 32). It halves once for
+    /// every channel multiplier after the first, an odd side rounded up; the way up returns to the sizes of the way down.
     ///
     /// ```
     /// # use noisebook::prelude::*;
     /// let unet = UNet::builder().image_size(28).base_channels(8).channel_mults([1, 2, 2]).build()?; // 28, 14, 7
     /// assert_eq!(unet.sample_shape(), [3, 28, 28]);
-    /// let wide = UNet::builder().image_size((20, 45)).base_channels(8).build()?; // 20 x 45, 10 x 23, 5 x 12
+    /// let wide = UNet::builder().image_size((16, 24)).base_channels(8).build()?; // a pair: 16 x 24, 8 x 12, 4 x 6
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
@@ -102,7 +102,8 @@ impl UNetBuilder {
         self
     }
 
-    /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2).
+    /// One number a resolution, from full to coarsest: its channels are `base_channels` times that (default 1, 2, 2). The
+    /// image halves between one and the next, down to a pixel at most: 8 x 8 pixels take 4 numbers.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -252,8 +253,8 @@ impl UNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, an odd number of base channels,
-    /// channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
+    /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, or more than the image halves for, an odd
+    /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
     /// [0, 1), a scale of frequencies that is not positive.
     ///
     /// ```
@@ -289,6 +290,14 @@ impl UNetBuilder {
         let mults = &self.channel_mults;
         if mults.is_empty() || mults.len() > 16 || mults.iter().any(|mult| !(1..=64).contains(mult)) {
             let rule = "one number from 1 to 64 for each of 1 to 16 resolutions";
+            return Err(Error::argument("channel_mults", format!("{mults:?}"), rule));
+        }
+        let most = self.image_size.halvings() + 1;
+        if mults.len() > most {
+            let rule = format!(
+                "an image of {} takes at most {most}: it halves between one and the next, and a pixel has no half",
+                self.image_size
+            );
             return Err(Error::argument("channel_mults", format!("{mults:?}"), rule));
         }
         if self.base_channels % self.groups != 0 {
@@ -357,5 +366,13 @@ mod tests {
             refusal(builder().channel_mults([])),
             "channel_mults = []: one number from 1 to 64 for each of 1 to 16 resolutions"
         );
+        let rule = "it halves between one and the next, and a pixel has no half";
+        assert_eq!(
+            refusal(builder().channel_mults([1, 1, 2, 2, 4])),
+            format!("channel_mults = [1, 1, 2, 2, 4]: an image of 8 x 8 takes at most 4: {rule}")
+        );
+        assert!(builder().channel_mults([1, 1, 1, 1]).build().is_ok()); // 8, 4, 2, 1
+        assert!(builder().image_size((1, 8)).channel_mults([1, 1, 1, 1]).build().is_ok()); // a row of pixels
+        assert!(builder().image_size((2, 8)).channel_mults([1, 1, 1]).build().is_err());
     }
 }

@@ -115,7 +115,8 @@ impl Sampler {
         Self { spacing: Some(spacing), ..self.clone() }
     }
 
-    /// How many samples to draw (default: as many as labels, else 16). Labels repeat in turn to fill it.
+    /// How many samples to draw, at least as many as labels (default: as many as labels, else 16). Labels repeat in turn to fill
+    /// it.
     ///
     /// ```
     /// # use noisebook::prelude::*;

@@ -177,6 +177,10 @@ impl Sampler {
         let Some(classes) = classes else {
             return Err(Error::argument("labels", format!("{labels:?}"), "this model was built without classes"));
         };
+        if labels.len() > count {
+            let rule = format!("only {count} samples are drawn: name fewer labels, or leave count out");
+            return Err(Error::argument("number of labels", labels.len(), rule));
+        }
         if let Some(unknown) = labels.iter().find(|label| !(0..classes).contains(label)) {
             return Err(Error::argument(
                 "label",
@@ -416,6 +420,8 @@ mod tests {
         assert_eq!(said(Sampler::ddim(11)), "steps = 11: this schedule has 10 levels: take 1 to 10 steps");
         assert_eq!(said(Sampler::ddpm().labels([0, 2])), "label = 2: this model knows the classes 0 to 1");
         assert_eq!(said(Sampler::ddpm().labels([0; 0])), "labels = []: name at least one class");
+        let rule = "only 2 samples are drawn: name fewer labels, or leave count out";
+        assert_eq!(said(Sampler::ddpm().labels([0, 1, 1]).count(2)), format!("number of labels = 3: {rule}"));
         assert_eq!(said(Sampler::ddpm().count(0)), "count = 0: draw at least 1 sample");
         assert_eq!(said(Sampler::ddim(5).eta(1.5)), "eta = 1.5: must lie in [0, 1]");
         assert_eq!(said(Sampler::ddpm().eta(0.5)), "eta = 0.5: DDPM has no eta: Sampler::ddim has");

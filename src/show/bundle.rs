@@ -112,7 +112,17 @@ impl Bundle {
         self.data.get(mime)
     }
 
-    /// Writes it to a file, in the form that the end of its name asks for: `svg`, `png`, `html`, `json` or `txt`.
+    /// Writes it to a file, in the form that the end of its name asks for: `svg`, `png`, `html`, `json` or `txt`. Which of
+    /// them a value has:
+    ///
+    /// | what it draws | forms |
+    /// |---|---|
+    /// | a grid of images: data sets, batches, samples, nearest images | `svg`, `png`, `txt` |
+    /// | charts, points, figures of several parts, animations: schedules, runs, trajectories, comparisons | `svg`, `txt` |
+    /// | a table, or a table and images: networks, reports, evaluations | `html`, `txt` |
+    /// | what one put together oneself | what one gave it, and `txt` |
+    ///
+    /// Of an `svg`, browsers and programs such as Inkscape or `rsvg-convert` make a `png`.
     ///
     /// # Errors
     /// A form that this value does not have; a file that cannot be written.

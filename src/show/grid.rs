@@ -173,6 +173,7 @@ impl Grid {
             sheet.left,
             STANDARD.encode(&png)
         );
+        body += &sheet.borders;
         body += &sheet.captions;
         body += &sheet.row_labels;
         let mut bottom = sheet.bottom;
@@ -308,6 +309,14 @@ mod tests {
         assert!(svg.contains(">t&lt;5<") && svg.contains(">a &amp; b<") && svg.contains("&quot;six&quot;"));
         let text = grid.bundle().unwrap().plain_text().to_string();
         assert_eq!(text, "\"six\"\n6 images of 8 x 8 pixels, grey, 3 a row\nx_t: t<0, t<1, t<2\na & b: t<3, t<4, t<5");
+    }
+
+    #[test]
+    fn one_path_is_a_hairline_around_each_image() {
+        // Two images of 96 pixels, 4 apart.
+        let svg = svg(&grid(2).columns(1));
+        assert_eq!(svg.matches("<path").count(), 1);
+        assert!(svg.contains(" d=\"M0.5 0.5h95v95h-95zM0.5 100.5h95v95h-95z\"/>"), "{svg}");
     }
 
     #[test]

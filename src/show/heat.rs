@@ -250,7 +250,7 @@ mod tests {
     fn a_chart_takes_it_where_both_axes_are_linear() {
         let chart = Chart::new("").heat("a", 2, 1, &[0.0, 1.0], (0.0, 2.0), (0.0, 50.0)).line("b", &[1.0], &[20.0]);
         let said = |chart: &Chart| chart.bundle().map(|bundle| bundle.plain_text().to_string());
-        let text = "y against x\na: 2 x 1 cells, from 0 to 1, highest around (1.5, 25)\nb: 1 points";
+        let text = "y against x\na: 2 x 1 cells, from 0 to 1, highest around (1.5, 25)\nb: 1 point";
         assert!(said(&chart).unwrap().starts_with(text), "{}", said(&chart).unwrap());
         let refused = said(&chart.clone().log_x()).unwrap_err().to_string();
         assert_eq!(refused, "axes = logarithmic: a heat map has cells of one size, so both axes are linear");

@@ -71,7 +71,7 @@ impl Cloud {
     /// One picture below a title.
     pub(crate) fn part(&self, title: &str) -> Part {
         if self.on_a_line {
-            return self.chart(title, Self::region(std::iter::once(self)).0).y_label("density").into();
+            return self.chart(title, Self::region(std::iter::once(self)).0).into();
         }
         self.plane(title).x_label("x\u{2081}").y_label("x\u{2082}").into()
     }
@@ -82,7 +82,8 @@ impl Cloud {
     }
 
     fn chart(&self, title: &str, range: (f64, f64)) -> Chart {
-        self.groups.iter().fold(Chart::new(title), |chart, group| {
+        let chart = Chart::new(title).x_label("x").y_label("density");
+        self.groups.iter().fold(chart, |chart, group| {
             let (edges, densities) = histogram_over(&group.xs, range, BINS);
             chart.bars(&group.name, &edges, &densities)
         })
@@ -205,7 +206,7 @@ mod tests {
         assert!(text.ends_with(&format!("each: {region}; 600 of 2,000 points drawn")), "{text}");
         assert_eq!(text.matches("x from -159.9 to 4,158, y from -158.9 to 4,159").count(), 2, "{text}");
         let histograms = sheet(&[cloud(3, 1), cloud(9, 1)], &[], 2, "").bundle().unwrap().plain_text().to_string();
-        assert_eq!(histograms.matches("40 bars from -0.32 to 8.32").count(), 2, "{histograms}");
+        assert_eq!(histograms.matches("density against x\n40 bars from -0.32 to 8.32").count(), 2, "{histograms}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where everything of a grid lies on the page.
 
 use super::grid::Grid;
-use super::look::{LABEL_SIZE, shorten, text, text_width};
+use super::look::{LABEL_SIZE, TEXT, shorten, text, text_width};
 use super::mosaic::Layout;
+use std::fmt::Write;
 
 /// Where a pixel of an image is less than two of the page's, the PNG has this many for one of the page's, so that it is sharp
 /// on dense screens. Larger pixels are squares on any screen.
@@ -24,6 +25,8 @@ pub(super) struct Sheet {
     pub(super) right: f64,
     /// Where the last row ends, with its captions.
     pub(super) bottom: f64,
+    /// A hairline around each image: a white one would be lost on a white page.
+    pub(super) borders: String,
     pub(super) captions: String,
     pub(super) row_labels: String,
 }
@@ -65,6 +68,13 @@ impl Sheet {
             })
             .collect();
 
+        let mut edges = String::new();
+        for index in 0..count {
+            let (x, y) = (left + (index % columns) as f64 * pitch + 0.5, tops[index / columns] + 0.5);
+            let _ = write!(edges, "M{x} {y}h{0}v{1}h-{0}z", width - 1.0, height - 1.0);
+        }
+        let borders = format!("<path fill=\"none\" stroke=\"{TEXT}\" stroke-opacity=\"0.3\" d=\"{edges}\"/>\n");
+
         let mut text_below = String::new();
         for (index, caption) in captions.iter().enumerate().filter(|(_, caption)| !caption.is_empty()) {
             let x = left + (index % columns) as f64 * pitch + width / 2.0;
@@ -84,7 +94,7 @@ impl Sheet {
             tops: tops.iter().map(|&top| top as usize * density).collect(),
         };
         let right = labels + (columns.min(count) as f64) * pitch - GAP;
-        Self { layout, left, right, bottom: bottom - GAP, captions: text_below, row_labels: text_beside }
+        Self { layout, left, right, bottom: bottom - GAP, borders, captions: text_below, row_labels: text_beside }
     }
 }
 

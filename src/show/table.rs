@@ -108,13 +108,17 @@ impl Table {
             });
             format!("<tr>{}</tr>\n", cells.collect::<String>())
         };
-        let caption = match self.title.as_str() {
-            "" => String::new(),
-            title => format!("<caption style=\"text-align:left;font-weight:600\">{}</caption>\n", escape(title)),
+        // Above the table, not a caption in it: that would be as narrow as the table.
+        let (title, label) = match escape(&self.title).as_str() {
+            "" => (String::new(), String::new()),
+            title => (
+                format!("<div style=\"text-align:left;font-weight:600\">{title}</div>\n"),
+                format!(" aria-label=\"{title}\""),
+            ),
         };
         let body: String = self.rows.iter().enumerate().map(|(at, cells)| row(Some(at), cells)).collect();
         format!(
-            "<table>\n{caption}<thead>{}</thead>\n<tbody>\n{body}</tbody>\n</table>\n",
+            "{title}<table{label}>\n<thead>{}</thead>\n<tbody>\n{body}</tbody>\n</table>\n",
             row(None, &self.head).trim_end()
         )
     }
@@ -156,7 +160,7 @@ mod tests {
         assert!(html.contains("<td style=\"text-align:left\">&lt;stem&gt;</td>"), "{html}");
         assert!(html.contains("<td style=\"text-align:left\">1 x 8</td>"));
         assert!(html.contains("<td style=\"text-align:right\">-1,000</td>"));
-        assert!(html.contains("a &amp; b</caption>"));
+        assert!(html.contains("a &amp; b</div>\n<table aria-label=\"a &amp; b\">\n<thead>"), "{html}");
         let expected = "a & b\nlayer   shape        n\n<stem>  1 x 8       10\né       2 x 16  -1,000";
         assert_eq!(bundle.plain_text(), expected);
     }

@@ -23,27 +23,29 @@ impl Series {
     fn in_words(&self, scale: Scale) -> String {
         let shown: Vec<f64> = self.ys.iter().copied().filter(|&y| scale.place(y).is_some()).collect();
         let count = grouped(&self.ys.len().to_string());
+        let points = if self.ys.len() == 1 { "point" } else { "points" };
         let name = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
         let gaps = match self.ys.len() - shown.len() {
             0 => String::new(),
             gaps => format!(", {} of them not drawn", grouped(&gaps.to_string())),
         };
         let (Some(&first), Some(&last)) = (shown.first(), shown.last()) else {
-            return format!("{name}{count} points{gaps}");
+            return format!("{name}{count} {points}{gaps}");
         };
         let (low, high) = shown.iter().fold((first, first), |(low, high), &y| (low.min(y), high.max(y)));
         let (low, high) = (digits(low), digits(high));
         match self.style {
+            Style::Line if shown.len() == 1 => format!("{name}{count} {points}, {low}{gaps}"),
             Style::Line => {
                 let (first, last) = (digits(first), digits(last));
-                format!("{name}{count} points, from {first} to {last}, lowest {low}, highest {high}{gaps}")
+                format!("{name}{count} {points}, from {first} to {last}, lowest {low}, highest {high}{gaps}")
             }
             Style::Lines { drawn, total } => {
                 let of = if drawn < total { format!("{drawn} of ") } else { String::new() };
                 let (lines, points) = (grouped(&total.to_string()), self.ys.len() / drawn - 1);
                 format!("{name}{of}{lines} lines of {points} points, lowest {low}, highest {high}")
             }
-            Style::Points => format!("{name}{count} points, lowest {low}, highest {high}{gaps}"),
+            Style::Points => format!("{name}{count} {points}, lowest {low}, highest {high}{gaps}"),
             Style::Bars => {
                 let highest = (0..self.ys.len()).max_by(|&a, &b| self.ys[a].total_cmp(&self.ys[b])).unwrap_or(0);
                 let edge = |index: usize| digits(self.xs[index]);

@@ -4,7 +4,7 @@ use super::state::{State, fill};
 use crate::diffusion::Diffusion;
 use crate::net::file;
 use crate::{Error, Result};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,9 +34,14 @@ impl Checkpoints {
             return Err(checkpoints.refusal(rule));
         }
         checkpoints.sweep();
-        let description = format!("{:#}\n", Value::Object(state.description()?));
-        file::write_whole(&folder.join("run.json"), description.as_bytes())?;
+        checkpoints.describe(state.description()?)?;
         Ok(checkpoints)
+    }
+
+    /// What the run is and how far, for people.
+    fn describe(&self, description: Map<String, Value>) -> Result<()> {
+        let text = format!("{:#}\n", Value::Object(description));
+        file::write_whole(&self.folder.join("run.json"), text.as_bytes())
     }
 
     /// What a process that was killed began to write.
@@ -67,12 +72,17 @@ impl Checkpoints {
             file::write(&self.folder.join(name), &tensors, &description)?;
         }
         self.saved = Some(step);
-        Ok(())
+        self.describe(description)
     }
 
     /// Whether the newest checkpoint is that of this step.
     pub(super) fn holds(&self, step: usize) -> bool {
         self.saved == Some(step)
+    }
+
+    /// Whether the newest checkpoint is that of a later step.
+    pub(super) fn is_after(&self, step: usize) -> bool {
+        self.saved.is_some_and(|saved| saved > step)
     }
 
     fn refusal(&self, rule: impl Into<String>) -> Error {
@@ -163,6 +173,8 @@ mod tests {
             assert!(folder.0.join(name).exists(), "{name}");
         }
         assert!(folder.bytes(LAST) == folder.bytes("step-00000006.safetensors"));
+        let described: Value = serde_json::from_slice(&folder.bytes("run.json")).unwrap();
+        assert_eq!(described["step"], 6);
         // The losses fall, so that the best is the last.
         assert_eq!(
             run.ema_validation_losses().iter().copied().fold(f64::INFINITY, f64::min),
@@ -246,7 +258,7 @@ mod tests {
         );
     }
 
-    /// A number that is none ends the run, which holds all before it, and the checkpoints before it are whole.
+    /// A number that is none ends the run, which holds all before it, and the last checkpoint is that of good weights.
     #[test]
     fn what_is_no_number_loses_nothing() {
         let digits = Dataset::digits().unwrap();
@@ -257,12 +269,13 @@ mod tests {
         assert_eq!((run.losses().len(), run.interrupted()), (stopped.step, false));
         assert!(stopped.step >= 1 && stopped.t.is_some() && stopped.layer.is_some(), "{stopped:?}");
         let said = stopped.to_string();
-        assert!(said.contains("training stopped before this step touched the weights; worst at t = "), "{said}");
+        let back = "the weights were ruined by then, and are again those that it began with; worst at t = ";
+        assert!(said.contains(back), "{said}");
         assert!(format!("{run:?}").contains(", stopped: ") && format!("{run:?}").ends_with(&said), "{run:?}");
         let finite = |model: &Diffusion| model.network().parameters().flat().isfinite().all().int64_value(&[]) == 1;
         assert!(finite(&run.model()) && finite(&run.ema().unwrap()));
         let (tensors, description) = file::read(&folder.0.join(LAST)).unwrap();
-        assert_eq!(description["step"], stopped.step);
+        assert_eq!(description["step"], 0);
         assert!(
             tensors
                 .iter()

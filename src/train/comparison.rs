@@ -88,6 +88,9 @@ impl Run {
     /// At most so many of the moments at which samples were drawn.
     fn moments(&self, name: &str, most: usize) -> Result<Vec<&Snapshot>> {
         let snapshots = &self.record.snapshots;
+        if snapshots.is_empty() && self.trainer.sample_every == Some(0) {
+            return Err(Error::argument(name, "no samples", "sample_every(0) turned them off"));
+        }
         if snapshots.is_empty() {
             return Err(Error::argument(name, "no samples", "the run ended before its first samples were drawn"));
         }

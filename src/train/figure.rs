@@ -11,8 +11,6 @@ use tch::Tensor;
 /// The run in one line.
 pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped>) -> String {
     let done = record.done();
-    let recent = mean(&record.losses[done.saturating_sub(100)..]);
-    let epochs = done as f64 / record.steps_an_epoch.max(1) as f64;
     let seconds = record.took.as_secs_f64();
     let ended = match (interrupted, stopped) {
         (true, _) => ", interrupted",
@@ -24,18 +22,22 @@ pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped
         1 => ", after 1 earlier one".to_string(),
         earlier => format!(", after {} earlier ones", grouped(earlier)),
     };
-    let resumed = match record.resumed {
-        0 => String::new(),
-        resumed => format!(", resumed at {}", grouped(resumed)),
+    let (resumed, time) = match record.resumed {
+        0 if done == 0 => (String::new(), String::new()),
+        0 => (String::new(), format!(" in {seconds:.0} s")),
+        // How long the steps before took was another process's to know.
+        resumed => (format!(", resumed at {}", grouped(resumed)), format!(", {seconds:.0} s since it was resumed")),
     };
-    let mut text = format!(
-        "Step {} of {}{after}{resumed}{ended}: {epochs:.1} epochs in {seconds:.0} s, loss {recent:.4} (mean of the last {})",
-        grouped(done),
-        grouped(record.steps),
-        done.min(100)
-    );
+    let epochs = epochs(done, record);
+    let mut text =
+        format!("Step {} of {}{after}{resumed}{ended}: {epochs}{time}", grouped(done), grouped(record.steps));
+    match done.min(100) {
+        0 => {}
+        1 => text += &format!(", loss {}", loss(record.losses[0])),
+        last => text += &format!(", loss {} (mean of the last {last})", loss(mean(&record.losses[done - last..]))),
+    }
     if let Some(validated) = record.validations.last() {
-        text += &format!(", validation {:.4}", validated.averaged);
+        text += &format!(", validation {}", loss(validated.averaged));
     }
     if let Some(stopped) = stopped {
         text += &format!("; {stopped}");
@@ -46,13 +48,33 @@ pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped
     text
 }
 
+/// 40.0 epochs; two digits of what is less than a tenth.
+fn epochs(done: usize, record: &Record) -> String {
+    let epochs = done as f64 / record.steps_an_epoch.max(1) as f64;
+    if done == 0 {
+        "no step taken".to_string()
+    } else if epochs < 0.1 {
+        let decimals = (1.0 - epochs.log10().floor()) as usize;
+        format!("{} epochs", format!("{epochs:.decimals$}").trim_end_matches('0'))
+    } else {
+        format!("{epochs:.1} epochs")
+    }
+}
+
+/// A loss to four decimals, where these say something and are not too many.
+fn loss(value: f64) -> String {
+    if value == 0.0 || (0.01..100.0).contains(&value.abs()) { format!("{value:.4}") } else { digits(value) }
+}
+
 /// How training goes, for a line in a terminal.
 pub(super) fn progress_line(record: &Record) -> String {
     let (done, pace) = (record.done(), record.pace());
     let mut line = format!("step {} of {}", grouped(done), grouped(record.steps));
-    line += &format!("  loss {:.4}", mean(&record.losses[done.saturating_sub(100)..]));
+    if done > 0 {
+        line += &format!("  loss {}", loss(mean(&record.losses[done.saturating_sub(100)..])));
+    }
     if let Some(validated) = record.validations.last() {
-        line += &format!("  validation {:.4}", validated.averaged);
+        line += &format!("  validation {}", loss(validated.averaged));
     }
     line += &format!("  {:.1} steps/s  {} left", 1.0 / pace.max(1e-9), left(record));
     line
@@ -170,7 +192,11 @@ impl Charts<'_> {
             }
         }
         let made = record.done() - record.resumed;
-        let time = if made > 0 { format!("; a step: {}", record.timing.share(made)) } else { String::new() };
+        let mut time = String::new();
+        if made > 0 {
+            time = format!("; a step: {}", record.timing.share(made).of_step());
+            time += &record.timing.between().map_or(String::new(), |between| format!("; {between}"));
+        }
         Ok(Figure::column(column).title(facts(record, interrupted, stopped) + &time))
     }
 
@@ -199,10 +225,10 @@ impl Charts<'_> {
 impl Show for TrainStep {
     fn bundle(&self) -> Result<Bundle> {
         let title = format!(
-            "Training step {}: loss {:.4}, gradient norm {:.2}, {:.0} ms ({})",
+            "Training step {}: loss {}, gradient norm {}, {:.0} ms ({})",
             self.index + 1,
-            self.loss,
-            self.gradient_norm,
+            loss(self.loss),
+            digits(self.gradient_norm),
             self.took.as_secs_f64() * 1e3,
             self.timing
         );
@@ -225,6 +251,29 @@ impl Show for TrainStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 5,000 steps an epoch.
+    fn record(losses: &[f64], resumed: usize) -> Record {
+        Record { losses: losses.to_vec(), steps: 9, resumed, steps_an_epoch: 5_000, ..Record::default() }
+    }
+
+    #[test]
+    fn the_line_of_a_run_has_no_empty_numbers() {
+        let said = |losses: &[f64], resumed| facts(&record(losses, resumed), false, None);
+        assert_eq!(said(&[], 0), "Step 0 of 9: no step taken");
+        assert_eq!(said(&[0.5], 0), "Step 1 of 9: 0.0002 epochs in 0 s, loss 0.5000");
+        let large = "Step 2 of 9: 0.0004 epochs in 0 s, loss 6.230e9 (mean of the last 2)";
+        assert_eq!(said(&[6_230_464_000.4; 2], 0), large);
+        let much = "Step 2 of 9: 0.0004 epochs in 0 s, loss 5,019 (mean of the last 2)";
+        assert_eq!(said(&[5_019.194_6; 2], 0), much);
+        let resumed =
+            "Step 3 of 9, resumed at 3: 0.0006 epochs, 0 s since it was resumed, loss 0.0012 (mean of the last 3)";
+        assert_eq!(said(&[0.0012; 3], 3), resumed);
+        let long = Record { losses: vec![1.0; 1_000], steps: 1_000, steps_an_epoch: 25, ..Record::default() };
+        let text = "Step 1,000 of 1,000: 40.0 epochs in 0 s, loss 1.0000 (mean of the last 100)";
+        assert_eq!(facts(&long, false, None), text);
+        assert_eq!(progress_line(&record(&[], 0)).split("  ").next(), Some("step 0 of 9"));
+    }
 
     #[test]
     fn smoothing_is_a_mean_of_what_came_before() {

@@ -26,6 +26,7 @@ mod threads;
 mod trainer;
 mod validation;
 mod watch;
+mod watchdog;
 
 pub(crate) use adamw::{AdamW, BETA1};
 pub use by_level::LossByLevel;

@@ -9,7 +9,7 @@ use super::validation::validation_loss;
 use crate::Result;
 use crate::diffusion::Diffusion;
 use crate::show::interrupted;
-use tch::Tensor;
+use std::time::Instant;
 
 /// Moments of a run at which samples are drawn.
 const SNAPSHOTS: usize = 5;
@@ -27,18 +27,19 @@ impl TrainSteps {
         if self.watchdog.exploded(&self.record.losses) {
             return Err(self.exploded(step)?);
         }
-        if self.watchdog.wants(&self.record.losses) {
-            let (network, average) = (self.trainer.model.network(), self.average.network());
-            let copy = |tensor: Tensor| tensor.f_detach_copy();
-            let good = (copy(network.parameters().flat())?, copy(average.parameters().flat())?);
-            self.watchdog.good = Some((self.record.done(), good.0, good.1));
-        }
         let done = self.record.done();
-        let due = |every: usize| done.is_multiple_of(every) || done == self.trainer.steps;
+        let due = |every: usize| done.is_multiple_of(every) || done == self.record.steps;
         let (sample, save) = (self.samples && self.sample_due(done), due(self.trainer.checkpoint_period()));
-        let best = due(self.trainer.validation_period()) && self.validate()?;
+        let clock = Instant::now();
+        let best = due(self.trainer.validation_period()) && self.trainer.validation.is_some() && {
+            let best = self.validate()?;
+            self.record.timing.validation += clock.elapsed();
+            best
+        };
         if sample {
+            let clock = Instant::now();
             self.sample()?;
+            self.record.timing.samples += clock.elapsed();
         }
         if save || best || self.keep_due(done) {
             self.save(best);
@@ -47,8 +48,9 @@ impl TrainSteps {
     }
 
     fn sample_due(&self, done: usize) -> bool {
-        let steps = self.trainer.steps;
+        let steps = self.record.steps;
         match self.trainer.sample_every {
+            Some(0) => false,
             Some(every) => done.is_multiple_of(every) || done == steps,
             // Five times in all.
             None => done <= steps && done * SNAPSHOTS / steps > (done - 1) * SNAPSHOTS / steps,
@@ -101,6 +103,19 @@ impl TrainSteps {
         self.checkpoints = Some(checkpoints);
     }
 
+    /// Writes the last checkpoint anew, as it was after so many steps, where a later one is there.
+    pub(super) fn save_again(&mut self, after: usize) {
+        let Some(mut checkpoints) = self.checkpoints.take().filter(|checkpoints| checkpoints.is_after(after)) else {
+            return;
+        };
+        let all = std::mem::take(&mut self.record);
+        self.record = all.until(after);
+        let unsaved = checkpoints.save(&self.state(), false, false).err().map(|error| error.to_string());
+        self.record = all;
+        self.record.unsaved = unsaved;
+        self.checkpoints = Some(checkpoints);
+    }
+
     /// Writes the last checkpoint, if that of the last step is not there.
     pub(super) fn save_last(&mut self) {
         let done = self.record.done();
@@ -134,7 +149,15 @@ mod tests {
             last.images.size() == [10, 1, 8, 8] && last.raw.size() == last.images.size() && last.raw != last.images
         );
         assert!(format!("{run:?}").contains(", validation 0."), "{run:?}");
-        // Looking changes nothing.
+        let timing = run.timing();
+        assert!(!timing.validation.is_zero() && !timing.samples.is_zero(), "{timing}");
+        // Looking changes nothing; nor does looking away.
+        let (blind, train, _) = self::trainer();
+        let blind = blind.steps(7).sample_every(0).fit(&train).unwrap();
+        assert!(blind.record.snapshots.is_empty() && blind.losses() == run.losses());
+        assert!(blind.timing().samples.is_zero() && blind.timing().validation.is_zero());
+        let said = blind.samples_by_epoch().map(|_| ()).unwrap_err().to_string();
+        assert_eq!(said, "run = no samples: sample_every(0) turned them off");
         let (other, train, _) = self::trainer();
         assert_eq!(other.steps(7).fit(&train).unwrap().losses(), run.losses());
     }

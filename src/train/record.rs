@@ -28,6 +28,10 @@ pub struct Timing {
     pub backward: Duration,
     /// Clipping, the optimizer and the average.
     pub optimizer: Duration,
+    /// The loss on the validation data, between two steps: 0 in the timing of one step, a share in that of a run.
+    pub validation: Duration,
+    /// The samples on the way, between two steps, likewise.
+    pub samples: Duration,
 }
 
 impl Timing {
@@ -36,6 +40,8 @@ impl Timing {
         self.forward += other.forward;
         self.backward += other.backward;
         self.optimizer += other.optimizer;
+        self.validation += other.validation;
+        self.samples += other.samples;
     }
 
     /// That of one of so many steps.
@@ -46,7 +52,23 @@ impl Timing {
             forward: share(self.forward),
             backward: share(self.backward),
             optimizer: share(self.optimizer),
+            validation: share(self.validation),
+            samples: share(self.samples),
         }
+    }
+
+    /// What a step takes by itself, without what lies between two.
+    pub(super) fn of_step(&self) -> Self {
+        Self { validation: Duration::ZERO, samples: Duration::ZERO, ..*self }
+    }
+
+    /// All that lies between steps: `validation and samples 13 s`, if it is a tenth of a second.
+    pub(super) fn between(&self) -> Option<String> {
+        let parts = [("validation", self.validation), ("samples", self.samples)];
+        let names: Vec<&str> = parts.iter().filter(|(_, time)| !time.is_zero()).map(|(name, _)| *name).collect();
+        let seconds = (self.validation + self.samples).as_secs_f64();
+        let seconds = if seconds < 9.95 { format!("{seconds:.1}") } else { format!("{seconds:.0}") };
+        (seconds != "0.0").then(|| format!("{} {seconds} s", names.join(" and ")))
     }
 }
 
@@ -60,7 +82,13 @@ impl fmt::Display for Timing {
             ms(self.forward),
             ms(self.backward),
             ms(self.optimizer)
-        )
+        )?;
+        for (name, time) in [("validation", self.validation), ("samples", self.samples)] {
+            if !time.is_zero() {
+                write!(f, ", {name} {:.1} ms", ms(time))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +138,17 @@ impl Record {
         self.losses.len()
     }
 
+    /// The record as it was after so many steps.
+    pub(super) fn until(&self, done: usize) -> Self {
+        let mut record = self.clone();
+        for numbers in [&mut record.losses, &mut record.gradient_norms, &mut record.lrs] {
+            numbers.truncate(done);
+        }
+        record.validations.retain(|validated| validated.step <= done);
+        record.snapshots.retain(|snapshot| snapshot.step <= done);
+        record
+    }
+
     /// Seconds of a step of this process.
     pub(super) fn pace(&self) -> f64 {
         self.took.as_secs_f64() / (self.done() - self.resumed).max(1) as f64
@@ -143,6 +182,26 @@ impl Clone for Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 60 steps of 56 ms and two validations and samples: 3.4 s and 13 s.
+    #[test]
+    fn what_lies_between_steps_is_said_apart() {
+        let ms = Duration::from_millis;
+        let whole = Timing {
+            forward: ms(60 * 50),
+            optimizer: ms(60 * 6),
+            validation: ms(9_000),
+            samples: ms(4_200),
+            ..Timing::default()
+        };
+        let step = "data 0.0 ms, forward 50.0 ms, backward 0.0 ms, optimizer 6.0 ms";
+        assert_eq!(whole.share(60).of_step().to_string(), step);
+        assert_eq!(whole.share(60).to_string(), format!("{step}, validation 150.0 ms, samples 70.0 ms"));
+        assert_eq!(whole.between().unwrap(), "validation and samples 13 s");
+        let samples = Timing { samples: ms(1_240), ..Timing::default() };
+        assert_eq!(samples.between().unwrap(), "samples 1.2 s");
+        assert_eq!(Timing::default().between(), None);
+    }
 
     #[test]
     fn the_best_is_the_least_finite_one_and_the_first_of_equals() {

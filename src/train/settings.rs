@@ -6,7 +6,8 @@ use super::rate::LearningRate;
 use super::trainer::Trainer;
 
 impl Trainer {
-    /// Steps of [`fit`](Self::fit), at least 1 (default 1,000); [`iter`](Self::iter) goes on for ever.
+    /// Steps in all, at least 1; of a resumed run, with those before. Unset, [`fit`](Self::fit) takes 1,000, and
+    /// [`iter`](Self::iter) goes on for ever.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -14,11 +15,12 @@ impl Trainer {
     /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
     /// let run = Trainer::new(&model).steps(2).batch_size(8).fit(&Dataset::digits()?)?;
     /// assert_eq!(run.losses().len(), 2);
+    /// assert_eq!(Trainer::new(&model).steps(2).batch_size(8).iter(&Dataset::digits()?)?.count(), 2);
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
+        self.steps = Some(steps);
         self
     }
 

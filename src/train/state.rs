@@ -49,7 +49,7 @@ impl State<'_> {
                 "seed": trainer.seed,
             },
             "model": model.describe(),
-            "steps": trainer.steps,
+            "steps": trainer.planned(),
             "lr": trainer.lr,
             "lr_schedule": format!("{:?}", trainer.lr_schedule),
             "weight_decay": trainer.weight_decay,

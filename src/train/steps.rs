@@ -8,10 +8,11 @@ use super::precision::{LossScale, Precision};
 use super::record::{Record, Timing};
 use super::state::State;
 use super::step::TrainStep;
-use super::stopped::{Stopped, Watchdog};
+use super::stopped::Stopped;
 use super::threads::OneThread;
 use super::trainer::Trainer;
 use super::validation::hide_labels;
+use super::watchdog::Watchdog;
 use crate::Result;
 use crate::accel::KeptMemory;
 use crate::data::{Dataset, Loader};
@@ -21,7 +22,8 @@ use crate::show::interrupted;
 use std::time::Instant;
 use tch::{Tensor, no_grad_guard};
 
-/// Training as an endless iterator of steps; [`Trainer::iter`] starts one. After an error it is at its end.
+/// Training as an iterator of steps; [`Trainer::iter`] starts one. It ends after [`Trainer::steps`], where they were set, and
+/// after an error.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -60,7 +62,7 @@ impl TrainSteps {
         let network = trainer.model.network();
         let loader = Loader::new(&dataset, trainer.batch_size, trainer.seed)?;
         let record = Record {
-            steps: trainer.steps,
+            steps: trainer.planned(),
             earlier: network.parameters().trained_steps(),
             steps_an_epoch: loader.steps_an_epoch(),
             ..Record::default()
@@ -70,7 +72,7 @@ impl TrainSteps {
             gradient: network.parameters().flat().f_zeros_like()?,
             average: trainer.model.copy()?,
             scale: LossScale::new(trainer.precision),
-            watchdog: Watchdog::new(&[]),
+            watchdog: Watchdog::new(&[], trainer.batch_size),
             checkpoints: None,
             log: None,
             loader,
@@ -84,7 +86,7 @@ impl TrainSteps {
         };
         if let Some((folder, resume)) = steps.trainer.checkpoints.clone() {
             steps.checkpoints = Some(Checkpoints::open(&folder, resume, &mut steps.state())?);
-            steps.watchdog = Watchdog::new(&steps.record.losses);
+            steps.watchdog = Watchdog::new(&steps.record.losses, steps.trainer.batch_size);
         }
         if let Some(folder) = &steps.trainer.log_to {
             steps.log = Some(Log::open(folder, steps.record.done())?);
@@ -145,8 +147,9 @@ impl TrainSteps {
             }
         }
         let clock = Instant::now();
+        self.keep_good(made.loss)?;
         let takes = !half || self.scale.takes(finite);
-        let lr = self.trainer.lr_schedule.at(self.trainer.lr, index, self.trainer.steps);
+        let lr = self.trainer.lr_schedule.at(self.trainer.lr, index, self.record.steps);
         if takes {
             let _guard = no_grad_guard();
             let clip = (self.trainer.clip_norm / made.norm).min(1.0);
@@ -155,7 +158,7 @@ impl TrainSteps {
                 let _ = gradient.f_mul_scalar_(clip)?;
             }
             let (network, average) = (self.trainer.model.network(), self.average.network());
-            let momentum = self.trainer.lr_schedule.momentum(index, self.trainer.steps);
+            let momentum = self.trainer.lr_schedule.momentum(index, self.record.steps);
             network.parameters().update(|flat| self.optimizer.step(flat, &gradient, lr, momentum))?;
             follow(&average.parameters().flat(), &network.parameters().flat(), self.trainer.ema.decay(index))?;
         }
@@ -193,11 +196,11 @@ fn follow(average: &Tensor, weights: &Tensor, decay: f64) -> Result<()> {
 impl Iterator for TrainSteps {
     type Item = Result<TrainStep>;
 
-    /// None after an error, and while somebody asks the running cell to stop: the next cell goes on from here.
+    /// None after the last step, if there is one, after an error, and while somebody asks the running cell to stop: the next cell goes on from here.
     fn next(&mut self) -> Option<Self::Item> {
         // As in `fit`, so that both make the same bytes.
         let _one_thread = OneThread::if_small(&*self.trainer.model.network(), self.trainer.batch_size);
-        if self.failed {
+        if self.failed || self.trainer.steps.is_some_and(|steps| self.record.done() >= steps) {
             return None;
         }
         if interrupted() {
@@ -244,6 +247,15 @@ mod tests {
         };
         assert_eq!(after(0), after(0));
         assert_ne!(after(0), after(1));
+    }
+
+    #[test]
+    fn it_ends_after_the_steps_that_were_set() {
+        let (trainer, digits) = trainer();
+        assert_eq!(trainer.clone().iter(&digits).unwrap().take(3).count(), 3);
+        let mut steps = trainer.steps(2).iter(&digits).unwrap();
+        assert_eq!(steps.by_ref().map(|step| step.unwrap().index).collect::<Vec<_>>(), [0, 1]);
+        assert!(steps.next().is_none());
     }
 
     #[test]
@@ -301,8 +313,11 @@ mod tests {
         }
         let before = weights(&trainer.model);
         let error = steps.next().unwrap().unwrap_err().to_string();
-        assert!(error.starts_with("loss of step 0 = inf: training stopped before this step touched"), "{error}");
-        assert!(error.ends_with("; the weight conv_out.bias is not finite; try a lower learning rate, or a warm-up"));
+        assert_eq!(
+            error,
+            "loss of step 0 = inf: the weights were broken before this training began; the weight conv_out.bias is not \
+             finite; build the network anew, or load or resume what was saved before"
+        );
         assert_eq!(weights(&trainer.model), before);
         assert!(steps.next().is_none());
     }

@@ -23,7 +23,7 @@ impl Trainer {
         self
     }
 
-    /// Steps between validations, at least 1 (by default there are 20 in all).
+    /// Steps between validations, at least 1 (by default there are 20 in all); it needs [`validate`](Self::validate).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -39,8 +39,8 @@ impl Trainer {
         self
     }
 
-    /// Steps between the samples that [`fit`](Self::fit) draws of averaged and of trained weights, at least 1 (by default it
-    /// draws five times in all).
+    /// Steps between the samples that [`fit`](Self::fit) draws of averaged and of trained weights; 0 draws none (by default it
+    /// draws five times in all). They cost as much as [`Run::timing`](super::Run::timing) says.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -58,7 +58,7 @@ impl Trainer {
 
     /// Writes all that training needs to go on into a folder: `last.safetensors` every so often, `best.safetensors` whenever the
     /// averaged weights have the least validation loss, those that [`keep_every`](Self::keep_every) asks for, and `run.json`, which
-    /// says what the run is. A file is whole or it is not there, whatever happens to the process. A folder that holds a run is
+    /// says what the run is and how far the last checkpoint is. A file is whole or it is not there, whatever happens to the process. A folder that holds a run is
     /// refused: see [`resume`](Self::resume).
     ///
     /// PyTorch opens them with `safetensors.torch.load_file`: `model.*` are the weights, `ema.*` the averaged ones,
@@ -105,7 +105,7 @@ impl Trainer {
     }
 
     /// Steps between checkpoints, at least 1 (by default there are 10 in all); one is written at the end and at an interrupt
-    /// anyway.
+    /// anyway. It needs [`checkpoints`](Self::checkpoints) or [`resume`](Self::resume).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -121,6 +121,7 @@ impl Trainer {
     }
 
     /// Steps between checkpoints that are never replaced, `step-00005000.safetensors`, at least 1 (by default there are none).
+    /// It needs [`checkpoints`](Self::checkpoints) or [`resume`](Self::resume).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -157,10 +158,10 @@ impl Trainer {
     }
 
     pub(super) fn validation_period(&self) -> usize {
-        self.validate_every.unwrap_or(self.steps / 20).max(1)
+        self.validate_every.unwrap_or(self.planned() / 20).max(1)
     }
 
     pub(super) fn checkpoint_period(&self) -> usize {
-        self.checkpoint_every.unwrap_or(self.steps / 10).max(1)
+        self.checkpoint_every.unwrap_or(self.planned() / 10).max(1)
     }
 }

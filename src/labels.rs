@@ -37,8 +37,12 @@ pub(crate) fn check_for(whose: &str, labels: &Tensor, images: i64, classes: i64)
 }
 
 /// How many classes there are.
-pub(crate) fn classes_in_words(count: i64) -> String {
-    if count == 1 { "1 class".to_string() } else { format!("{count} classes") }
+pub(crate) fn classes_in_words(count: Option<i64>) -> String {
+    match count {
+        None => "no classes".to_string(),
+        Some(1) => "1 class".to_string(),
+        Some(count) => format!("{count} classes"),
+    }
 }
 
 /// A label under a picture; no label has none.

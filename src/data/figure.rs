@@ -27,7 +27,7 @@ pub(super) fn labelled_grid(images: &Tensor, labels: &Tensor, classes: &[String]
 pub(super) fn points(points: &Tensor, labels: &Tensor, classes: &[String], name: &str) -> Result<Figure> {
     let (count, dimension) = points.size2()?;
     let kinds =
-        if classes.is_empty() { String::new() } else { format!(", {}", classes_in_words(classes.len() as i64)) };
+        if classes.is_empty() { String::new() } else { format!(", {}", classes_in_words(Some(classes.len() as i64))) };
     let drawn = if dimension > 2 { "; the first two are drawn" } else { "" };
     let numbers = if dimension == 1 { "number" } else { "numbers" };
     let title = format!("{name}{} points of {dimension} {numbers}{kinds}{drawn}", grouped(count as usize));
@@ -72,10 +72,7 @@ impl Show for Dataset {
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.shape().len() == 2 { "points" } else { "images" };
-        let kinds = match self.classes().len() {
-            0 => "no classes".to_string(),
-            count => classes_in_words(count as i64),
-        };
+        let kinds = classes_in_words(Some(self.classes().len() as i64).filter(|&count| count > 0));
         write!(f, "{}: {} {what} of {}, {kinds}", self.name(), grouped(self.len()), sides(&self.shape()[1..]))
     }
 }

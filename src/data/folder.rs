@@ -329,19 +329,18 @@ impl Folder {
             *count += 1;
         }
         inner.retain(|class, _| !direct.contains(class));
+        let few_of = |folders: &BTreeSet<&str>| few(&folders.iter().map(ToString::to_string).collect::<Vec<_>>(), 4);
         if let Some((largest, (folders, _))) = inner.iter().max_by_key(|(_, (_, count))| *count) {
-            let folders: Vec<String> = folders.iter().map(ToString::to_string).collect();
             eprintln!(
                 "{}: the classes are {}; {largest} holds images only in folders ({}): for those as classes load {}",
                 self.name(),
                 few(classes, 10),
-                few(&folders, 4),
+                few_of(folders),
                 self.path.join(largest).display()
             );
         }
         let listed = |(class, (folders, _)): (&str, (BTreeSet<&str>, usize))| {
-            let folders: Vec<String> = folders.iter().map(ToString::to_string).collect();
-            (TroubleKind::OnlyFolders, format!("{class} ({})", few(&folders, 4)))
+            (TroubleKind::OnlyFolders, format!("{class} ({})", few_of(&folders)))
         };
         inner.into_iter().map(listed).collect()
     }

@@ -222,7 +222,7 @@ impl std::fmt::Debug for Diffusion {
 impl Show for Diffusion {
     fn bundle(&self) -> Result<Bundle> {
         let sample = sides(&self.network.sample_shape());
-        let classes = self.network.classes().map_or("no classes".to_string(), classes_in_words);
+        let classes = classes_in_words(self.network.classes());
         let source = self.source.as_ref().map_or(String::new(), |source| format!("\nsource:     {}", source.name()));
         Ok(Bundle::text(format!(
             "Diffusion model of {sample}, {classes}\n\

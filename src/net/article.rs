@@ -274,7 +274,7 @@ impl Network for ArticleUNet {
 impl ArticleUNet {
     fn in_a_line(&self) -> String {
         let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        let classes = classes_in_words(self.classes());
         format!("The article's U-Net for {shape}, {classes}: {}", self.parameters().counted())
     }
 }

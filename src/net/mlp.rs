@@ -255,7 +255,7 @@ impl Mlp {
     fn in_a_line(&self) -> String {
         let dims = self.inner.config.dims;
         let dimensions = if dims == 1 { "dimension" } else { "dimensions" };
-        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        let classes = classes_in_words(self.classes());
         let count = self.parameters().counted();
         format!("Multilayer perceptron for points in {dims} {dimensions}, {classes}: {count}")
     }

@@ -247,7 +247,7 @@ impl Network for UNet {
 impl UNet {
     fn in_a_line(&self) -> String {
         let shape = sides(&self.sample_shape());
-        let classes = self.classes().map_or("no classes".to_string(), classes_in_words);
+        let classes = classes_in_words(self.classes());
         format!("U-Net for {shape}, {classes}: {}", self.parameters().counted())
     }
 }

@@ -122,6 +122,7 @@ impl Diffusion {
             prediction,
             loss_weight: LossWeight::from_json(&fields.object("loss_weight")?)?,
             training_levels: TrainingLevels::from_json(&fields.object("training_levels")?)?,
+            passes: Rc::default(),
             source: None,
         };
         model.check()?;

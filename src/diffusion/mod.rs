@@ -13,6 +13,7 @@ use crate::Result;
 use crate::accel::Replays;
 use crate::data::Dataset;
 use crate::denoiser::{Denoiser, check_samples, check_time};
+use crate::device::upload;
 use crate::labels::classes_in_words;
 use crate::net::{Network, check_input};
 use crate::prediction::{LossWeight, Prediction};
@@ -178,11 +179,9 @@ impl Diffusion {
         Ok(Self { network: self.network.copy_network()?, passes: Rc::default(), ..self.clone() })
     }
 
-    /// `xt` as it goes into the network: at the prediction's scale.
-    fn input(&self, xt: &Tensor, levels: &Levels) -> Result<Tensor> {
-        let xt = xt.f_to_kind(Kind::Float)?;
-        let scale = |t| self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t));
-        Ok(xt.f_mul(&levels.column(&xt, scale)?)?)
+    /// The factor of `xt` as it goes into the network.
+    fn input_scale(&self, t: f64) -> f64 {
+        self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t))
     }
 
     /// What the network says of it: by a replay where a GPU has recorded its pass.
@@ -190,7 +189,7 @@ impl Diffusion {
         let waves = if gradients_on() { None } else { self.waves(levels)? };
         let Some(waves) = waves else { return self.network.forward(input, levels, labels) };
         check_input(&*self.network, input, levels, labels)?;
-        let labels = labels.map(|labels| labels.f_to_device(self.device())).transpose()?;
+        let labels = labels.map(|labels| upload(labels, self.device())).transpose()?;
         let inputs: Vec<Tensor> = [input.shallow_clone(), waves].into_iter().chain(labels).collect();
         let pass = |inputs: &[Tensor]| Ok(vec![self.network.forward_encoded(&inputs[0], &inputs[1], inputs.get(2))?]);
         let outputs = self.passes.borrow_mut().run(self.device(), &inputs, &pass)?;
@@ -214,8 +213,11 @@ impl Denoiser for Diffusion {
         check_samples("xt", xt, &self.sample_shape())?;
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
         let xt = &xt.f_to_device(self.device())?;
-        let output = self.output(&self.input(xt, &levels)?, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
+        let input = xt.f_to_kind(Kind::Float)?.f_mul_scalar(self.input_scale(t))?;
+        let output = self.output(&input, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
+        // Single numbers stay on the host, whatever the device.
+        let number = |value: f64| Tensor::from(value).f_to_kind(xt.f_kind()?);
+        let (alpha, sigma) = (number(self.schedule.alpha(t))?, number(self.schedule.sigma(t))?);
         self.prediction.x0(xt, &output, &alpha, &sigma)
     }
 

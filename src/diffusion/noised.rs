@@ -2,6 +2,7 @@
 
 use super::Diffusion;
 use crate::denoiser::Denoiser;
+use crate::device::upload;
 use crate::prediction::LossWeight;
 use crate::random::{Stream, below, generator, normal};
 use crate::schedule::Levels;
@@ -104,14 +105,15 @@ impl Diffusion {
             None => None,
             Some(classes) => {
                 crate::labels::check_for("the network's classes", labels, shape[0], classes)?;
-                Some(labels.f_to_device(device)?)
+                Some(upload(labels, device)?)
             }
         };
-        let images = images.f_to_device(device)?;
+        let images = upload(images, device)?;
         let eps = self.other_end(&shape, seed, step)?;
         let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
         let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
-        let input = self.input(&xt, &levels)?;
+        let input = xt.f_to_kind(Kind::Float)?;
+        let input = input.f_mul(&levels.column(&input, |t| self.input_scale(t))?)?;
         let weights = match self.loss_weight {
             LossWeight::Simple => None,
             weight => {
@@ -129,7 +131,7 @@ impl Diffusion {
         };
         let mut rng = generator(seed, Stream::Source, step);
         let drawn: Vec<i64> = (0..shape[0]).map(|_| below(&mut rng, source.len()) as i64).collect();
-        Ok(source.batch_of(&drawn)?.images.f_to_device(self.device())?)
+        upload(&source.batch_of(&drawn)?.images, self.device())
     }
 
     /// Samples of the source, if there is one: what the way back starts from.

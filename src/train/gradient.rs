@@ -29,11 +29,13 @@ pub(super) struct Workplace {
     /// As long as all weights.
     memory: Tensor,
     replays: Replays,
+    /// Which weights learned when the replays were recorded: those that are frozen have no gradient there.
+    learned: Vec<bool>,
 }
 
 impl Workplace {
     pub(super) fn new(weights: &Tensor) -> Result<Self> {
-        Ok(Self { memory: weights.f_zeros_like()?, replays: Replays::default() })
+        Ok(Self { memory: weights.f_zeros_like()?, replays: Replays::default(), learned: Vec::new() })
     }
 
     /// Of the mean loss, each part counting for its share. The loss is multiplied by `scale` in between. One part leaves the
@@ -117,6 +119,10 @@ impl Workplace {
         let made = match waves {
             None => pass(noised, None, factor.as_ref())?,
             Some(waves) => {
+                let learned = network.parameters().named().iter().map(|(_, weight)| weight.requires_grad()).collect();
+                if self.learned != learned {
+                    (self.learned, self.replays) = (learned, Replays::default());
+                }
                 let (mut inputs, scaled) = (noised.tensors()?, factor.is_some());
                 let batch = inputs.len();
                 inputs.extend([waves].into_iter().chain(factor));

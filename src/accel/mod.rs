@@ -7,6 +7,7 @@
 mod cuda;
 mod fused_adamw;
 mod memory;
+mod precision;
 mod replays;
 mod switches;
 pub(crate) mod symbols;
@@ -15,6 +16,8 @@ pub use cuda::{GpuMemory, gpu_memory};
 pub(crate) use fused_adamw::{Step, fused_adamw};
 pub(crate) use memory::KeptMemory;
 pub use memory::peak_memory;
+pub(crate) use precision::Autocast;
+pub use precision::Precision;
 pub(crate) use replays::Replays;
 #[cfg(test)]
 pub(crate) use replays::tests::Pretended;

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 
 /// Samples on their way from the data to the noise, as training shows them to the network.
 pub(crate) struct Noised {
-    pub(super) images: Tensor,
+    pub(crate) images: Tensor,
     /// None if the network knows no classes.
     pub(super) labels: Option<Tensor>,
     /// The other end: noise, or samples of the source.

@@ -1,8 +1,8 @@
 //! The gradient of a batch: in parts, in half precision, scaled, as the trainer says; by a replay where a GPU recorded it.
 
-use super::precision::Autocast;
 use super::record::Timing;
 use super::trainer::Trainer;
+use crate::accel::Autocast;
 use crate::accel::Replays;
 use crate::denoiser::Denoiser;
 use crate::diffusion::Noised;

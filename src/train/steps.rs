@@ -4,7 +4,7 @@ use super::adamw::AdamW;
 use super::checkpoint::Checkpoints;
 use super::gradient::Workplace;
 use super::logs::Log;
-use super::precision::{LossScale, Precision};
+use super::loss_scale::LossScale;
 use super::record::{Record, Timing};
 use super::state::State;
 use super::step::TrainStep;
@@ -15,6 +15,7 @@ use super::validation::hide_labels;
 use super::watchdog::Watchdog;
 use crate::Result;
 use crate::accel::KeptMemory;
+use crate::accel::Precision;
 use crate::data::{Dataset, Loader};
 use crate::diffusion::{Diffusion, Noised};
 use crate::random::{Stream, generator, unit};
@@ -130,13 +131,13 @@ impl TrainSteps {
         let mut rng = generator(self.trainer.seed, Stream::LabelDropout, index as u64);
         let labels = hide_labels(&batch.labels, || unit(&mut rng) < self.trainer.label_dropout)?;
         let noised = self.trainer.model.noised(&batch.images, &labels, self.trainer.seed, index as u64)?;
-        Ok(Prepared { index, images: batch.images, labels, noised })
+        Ok(Prepared { index, labels, noised })
     }
 
     fn step(&mut self) -> Result<TrainStep> {
         let (began, index) = (Instant::now(), self.record.done());
         let ahead = self.ahead.take().filter(|ahead| ahead.index == index);
-        let Prepared { images, labels, noised, .. } = ahead.map_or_else(|| self.prepare(index), Ok)?;
+        let Prepared { labels, noised, .. } = ahead.map_or_else(|| self.prepare(index), Ok)?;
         let mut timing = Timing { data: began.elapsed(), ..Timing::default() };
         let made = self.workplace.gradient(&self.trainer, self.scale.scale, &noised, &mut timing)?;
         let clock = Instant::now();
@@ -179,7 +180,7 @@ impl TrainSteps {
             gradient_norm: norm,
             lr,
             skipped: !takes,
-            images,
+            images: noised.images,
             labels,
             noised: noised.xt,
             levels: noised.levels,
@@ -194,7 +195,6 @@ impl TrainSteps {
 /// A batch, ready for its step.
 struct Prepared {
     index: usize,
-    images: Tensor,
     labels: Tensor,
     noised: Noised,
 }

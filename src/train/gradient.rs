@@ -208,4 +208,41 @@ mod tests {
         let (recorded, digits) = trainer(0.5);
         assert_eq!(after(&recorded, &digits), expected);
     }
+
+    /// 500 steps by replays and 500 plain ones lie apart by what kernels that add in any order give, which training multiplies.
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_gpu_replays_what_it_does_plainly() {
+        let device = crate::device::best();
+        assert!(matches!(device, Device::Cuda(_)), "there is no GPU");
+        let digits = Dataset::digits().unwrap();
+        let losses = |graphs: bool, precision| {
+            crate::accel::cuda_graphs(graphs);
+            let unet = UNet::builder().channels(1).image_size(8).base_channels(16).channel_mults([1, 2]).blocks(1);
+            let model = Diffusion::new(&unet.build().unwrap(), &Schedule::cosine(100).unwrap(), Prediction::V).unwrap();
+            let trainer = Trainer::new(&model).batch_size(64).precision(precision).live(false);
+            (
+                trainer.steps(500).fit(&digits).unwrap().losses(),
+                Sampler::ddim(20).count(8).sample(&model).unwrap().images(),
+            )
+        };
+        for precision in [Precision::Float32, Precision::BFloat16] {
+            let (plain, images) = losses(false, precision);
+            let before = CudaGraphs::so_far();
+            let (replayed, same_images) = losses(true, precision);
+            let after = CudaGraphs::so_far();
+            println!(
+                "{precision}: {after:?}, first and last losses {:?} {:?}",
+                (plain[0], replayed[0]),
+                (plain[499], replayed[499])
+            );
+            assert_eq!(after.refused, before.refused, "{:?}", after.reason);
+            assert!(after.replayed > before.replayed + 500);
+            for (k, (one, other)) in plain.iter().zip(&replayed).enumerate() {
+                assert!((one / other - 1.0).abs() < 0.05, "step {k}: {one}, {other}");
+            }
+            let apart = (images - same_images).abs().mean(Kind::Double).double_value(&[]);
+            assert!(apart < 0.1, "{apart}");
+        }
+    }
 }

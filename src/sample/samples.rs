@@ -4,7 +4,7 @@ use super::figure::{FOLLOWED, MOVING, Trajectory, animation, drawn_x, samples_pi
 use super::points;
 use super::sampler::Sampler;
 use super::steps::SampleSteps;
-use crate::show::{Animation, Bundle, Figure, Live, Part, Show, grouped, interrupted};
+use crate::show::{Animation, Bundle, Figure, Live, Part, Place, Show, grouped, interrupted};
 use crate::{Error, Result};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub struct Samples {
     total: usize,
     /// Whether they lead from one noise to another.
     pub(super) between: bool,
+    /// Of the live figure.
+    place: Option<Place>,
 }
 
 /// A moment of the way back.
@@ -123,7 +125,7 @@ impl Samples {
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         let [images, noise, labels] = [images, noise, labels].map(Rc::new);
-        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false })
+        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false, place: live.place() })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
@@ -302,10 +304,11 @@ impl Show for Samples {
         } else {
             format!("{count} samples, seed {}{early}", self.seed)
         };
-        match samples_picture(&self.images, &self.labels, title)? {
+        let bundle = match samples_picture(&self.images, &self.labels, title)? {
             Part::Grid(grid) => grid.bundle(),
             part => Figure::column([part]).bundle(),
-        }
+        };
+        Ok(bundle?.in_place(self.place.as_ref()))
     }
 }
 

@@ -107,7 +107,7 @@ impl Chart {
         self
     }
 
-    /// Adds a line; its name stands beside it.
+    /// Adds a line; its name stands beside it, or below the chart where that has no room.
     ///
     /// ```
     /// let chart = noisebook::show::Chart::new("").line("a", &[0.0, 1.0, 2.0], &[1.0, f64::NAN, 3.0]);
@@ -180,7 +180,8 @@ impl Chart {
         self
     }
 
-    /// Sets the size in pixels, title left out. By default a chart takes the width that there is.
+    /// Sets the size in pixels, title left out, and names where they are too long or too many to stand beside the plot. By default
+    /// a chart takes the width that there is.
     ///
     /// ```
     /// let chart = noisebook::show::Chart::new("").size(320, 200);
@@ -212,7 +213,7 @@ impl Chart {
                 (width, (0.5 * width).clamp(200.0, 300.0).floor())
             }
         };
-        let body = plot::draw(self, width, height)?;
+        let (body, height) = plot::draw(self, width, height)?;
         let text = self.in_words();
         let alternative = format!("Chart. {}", text.replace('\n', "; "));
         Ok(Drawing { width, height, body, text, alternative }.titled(&self.title, available))

@@ -215,7 +215,8 @@ impl Nearest {
             return Ok(Figure::column([distances]).title(self.in_words("points")));
         }
         let shown = evenly(count, PAIRS);
-        let pick = |columns: &[Vec<f64>], axis: usize| -> Vec<f64> { shown.iter().map(|&i| columns[axis][i]).collect() };
+        let pick =
+            |columns: &[Vec<f64>], axis: usize| -> Vec<f64> { shown.iter().map(|&i| columns[axis][i]).collect() };
         let [px, py, nx, ny] = [pick(&points, 0), pick(&points, 1), pick(&neighbours, 0), pick(&neighbours, 1)];
         let of = if shown.len() < count { format!("{} of them", shown.len()) } else { "Each".to_string() };
         let pairs = Plane::new(format!("{of} with its nearest")).x_label("x\u{2081}").y_label("x\u{2082}");

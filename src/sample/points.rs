@@ -86,10 +86,8 @@ pub(super) fn paths(frames: &[Frame], samples: &Tensor, from: &str) -> Result<Fi
         plane = plane.points("samples", &last[0], &last[1]);
     }
     let ways: Vec<(Vec<f64>, Vec<f64>)> = first.into_iter().zip(ways(1)).collect();
-    let parts: [Part; 2] = [
-        plane.ways(&ways, &strong).into(),
-        chart.y_label("x\u{2081}").size(BESIDE.0, BESIDE.1).into(),
-    ];
+    let parts: [Part; 2] =
+        [plane.ways(&ways, &strong).into(), chart.y_label("x\u{2081}").size(BESIDE.0, BESIDE.1).into()];
     Ok(Figure::row(parts).title(title).note(format!("ring: {from}, where a way starts; dot: where it ends")))
 }
 
@@ -104,7 +102,8 @@ fn standing_out(ways: &[Vec<f64>]) -> Vec<usize> {
 
 fn against_time(times: &[f64], ways: &[Vec<f64>], strong: &[usize], from: &str) -> Chart {
     let mut chart = Chart::new("").x_label(format!("time t: 0 is data, 1 is {from}")).unnamed();
-    let others: Vec<Vec<f64>> = (0..ways.len()).filter(|way| !strong.contains(way)).map(|way| ways[way].clone()).collect();
+    let others: Vec<Vec<f64>> =
+        (0..ways.len()).filter(|way| !strong.contains(way)).map(|way| ways[way].clone()).collect();
     if !others.is_empty() {
         chart = chart.lines("the others", times, &others);
     }

@@ -125,7 +125,18 @@ impl Samples {
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         let [images, noise, labels] = [images, noise, labels].map(Rc::new);
-        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false, place: live.place() })
+        Ok(Self {
+            images,
+            noise,
+            labels,
+            seed,
+            frames: kept_frames.into(),
+            from,
+            done,
+            total,
+            between: false,
+            place: live.place(),
+        })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.

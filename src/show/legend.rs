@@ -43,8 +43,7 @@ impl Name {
     /// Its swatch from `x`, in the middle of its first line.
     fn svg(&self, x: f64, y: f64) -> String {
         let lines: Vec<&str> = self.lines.iter().map(String::as_str).collect();
-        swatch(x, y, self.index, self.style)
-            + &text_lines(x + SWATCH + AFTER_SWATCH, y + 4.0, "start", LEADING, &lines)
+        swatch(x, y, self.index, self.style) + &text_lines(x + SWATCH + AFTER_SWATCH, y + 4.0, "start", LEADING, &lines)
     }
 }
 

@@ -82,7 +82,10 @@ impl Ends {
             let mut path = String::new();
             for (x, y) in of(&self.rings, stroke, colour) {
                 let (left, wide) = (x - radius, 2.0 * radius);
-                let _ = write!(path, "M{left:.1} {y:.1}a{radius} {radius} 0 1 0 {wide} 0a{radius} {radius} 0 1 0 -{wide} 0");
+                let _ = write!(
+                    path,
+                    "M{left:.1} {y:.1}a{radius} {radius} 0 1 0 {wide} 0a{radius} {radius} 0 1 0 -{wide} 0"
+                );
             }
             let paint = match stroke {
                 Stroke::Thin => TEXT,
@@ -91,7 +94,8 @@ impl Ends {
                 _ => SERIES[colour % SERIES.len()],
             };
             let opacity = if opacity < 1.0 { format!(" stroke-opacity=\"{opacity}\"") } else { String::new() };
-            body += &format!("<path fill=\"none\" stroke=\"{paint}\" stroke-width=\"{width}\"{opacity} d=\"{path}\"/>\n");
+            body +=
+                &format!("<path fill=\"none\" stroke=\"{paint}\" stroke-width=\"{width}\"{opacity} d=\"{path}\"/>\n");
         }
         body
     }

@@ -130,11 +130,11 @@ fn steps(record: &Record) -> Vec<f64> {
 
 fn loss_chart(record: &Record, title: &str) -> Chart {
     let (steps, floor) = (steps(record), record.floor.get().copied().flatten());
-    let mut chart = Chart::new(title)
-        .x_label("step")
-        .y_label("mean squared error")
-        .line("each step", &steps, &record.losses)
-        .line("mean of 50", &steps, &smooth(&record.losses, 50));
+    let mut chart = Chart::new(title).x_label("step").y_label("loss").line("each step", &steps, &record.losses).line(
+        "mean of 50",
+        &steps,
+        &smooth(&record.losses, 50),
+    );
     if !record.validations.is_empty() {
         let [at, trained, averaged] = validations(record);
         chart = chart.line("validation", &at, &trained).line("averaged", &at, &averaged);

@@ -4,7 +4,7 @@ use super::figure::{drawn_x, x0_title};
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
-use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, grouped, sheet, sheets};
+use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, evenly, grouped, sheet, sheets};
 use tch::Tensor;
 
 /// How many moments of the way are shown side by side.
@@ -86,25 +86,25 @@ pub(super) fn paths(frames: &[Frame], samples: &Tensor, from: &str) -> Result<Fi
         plane = plane.points("samples", &last[0], &last[1]);
     }
     let ways: Vec<(Vec<f64>, Vec<f64>)> = first.into_iter().zip(ways(1)).collect();
-    let parts: [Part; 2] = [
-        plane.ways(&ways, &strong).into(),
-        chart.y_label("x\u{2081}").size(BESIDE.0, BESIDE.1).into(),
-    ];
+    let parts: [Part; 2] =
+        [plane.ways(&ways, &strong).into(), chart.y_label("x\u{2081}").size(BESIDE.0, BESIDE.1).into()];
     Ok(Figure::row(parts).title(title).note(format!("ring: {from}, where a way starts; dot: where it ends")))
 }
 
-/// The ways in colour, of those through the same coordinate: their ends are spread over all ends.
+/// The ways in colour, of those through the same coordinate: they start far apart.
 fn standing_out(ways: &[Vec<f64>]) -> Vec<usize> {
-    let end = |way: usize| ways[way].last().copied().unwrap_or_default();
+    let start = |way: usize| ways[way].first().copied().unwrap_or_default();
     let mut order: Vec<usize> = (0..ways.len()).collect();
-    order.sort_by(|&a, &b| end(a).total_cmp(&end(b)));
-    let few = ways.len().min(IN_COLOUR);
-    (0..few).map(|k| order[(2 * k + 1) * ways.len() / (2 * few)]).collect()
+    order.sort_by(|&a, &b| start(a).total_cmp(&start(b)));
+    // Not the outermost, which are odd.
+    let odd = ways.len() / 12;
+    evenly(ways.len() - 2 * odd, IN_COLOUR).into_iter().map(|index| order[odd + index]).collect()
 }
 
 fn against_time(times: &[f64], ways: &[Vec<f64>], strong: &[usize], from: &str) -> Chart {
     let mut chart = Chart::new("").x_label(format!("time t: 0 is data, 1 is {from}")).unnamed();
-    let others: Vec<Vec<f64>> = (0..ways.len()).filter(|way| !strong.contains(way)).map(|way| ways[way].clone()).collect();
+    let others: Vec<Vec<f64>> =
+        (0..ways.len()).filter(|way| !strong.contains(way)).map(|way| ways[way].clone()).collect();
     if !others.is_empty() {
         chart = chart.lines("the others", times, &others);
     }

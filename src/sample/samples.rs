@@ -125,7 +125,18 @@ impl Samples {
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         let [images, noise, labels] = [images, noise, labels].map(Rc::new);
-        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false, place: live.place() })
+        Ok(Self {
+            images,
+            noise,
+            labels,
+            seed,
+            frames: kept_frames.into(),
+            from,
+            done,
+            total,
+            between: false,
+            place: live.place(),
+        })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
@@ -362,10 +373,11 @@ mod tests {
         assert!(trajectory.contains("\nx\u{209c}, t = 1.00\n"), "{trajectory}");
         assert_eq!(trajectory.matches("predicted x\u{2080}\n").count(), 5, "{trajectory}");
         let paths = said(&points.paths().unwrap());
-        assert!(paths.starts_with("From noise to data: the ways of the first 60 of 70 samples\n"), "{paths}");
+        let title = "From noise to data: the ways of the first 60 of 70 samples, 3 of them in colour\n";
+        assert!(paths.starts_with(title), "{paths}");
         assert!(paths.contains("60 paths of at most 17 points"), "{paths}");
         let line = said(&sample(1).paths().unwrap());
-        assert!(line.contains("60 lines of 17 points"), "{line}");
+        assert!(line.contains("the others: 57 lines of 17 points") && line.matches("\nway ").count() == 3, "{line}");
         let step = Sampler::ddim(2).iter(&there(2)).unwrap().next().unwrap().unwrap();
         assert!(said(&step).contains("\nx\u{209c} at t = 1.000, sigma = 1.000\n"), "{}", said(&step));
     }
@@ -391,7 +403,7 @@ mod tests {
         let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&moons);
         let samples = Sampler::euler(4).count(5).sample(&bridge).unwrap();
         let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
-        assert!(said(&samples.paths().unwrap()).starts_with("From the source to data: the ways of 5 samples\n"));
+        assert!(said(&samples.paths().unwrap()).starts_with("From the source to data: the ways of 5 samples, 3 of them in colour\n"));
         assert!(said(&samples.trajectory().unwrap()).starts_with("From the source to data: x\u{209c} and what"));
     }
 

@@ -82,7 +82,10 @@ impl Ends {
             let mut path = String::new();
             for (x, y) in of(&self.rings, stroke, colour) {
                 let (left, wide) = (x - radius, 2.0 * radius);
-                let _ = write!(path, "M{left:.1} {y:.1}a{radius} {radius} 0 1 0 {wide} 0a{radius} {radius} 0 1 0 -{wide} 0");
+                let _ = write!(
+                    path,
+                    "M{left:.1} {y:.1}a{radius} {radius} 0 1 0 {wide} 0a{radius} {radius} 0 1 0 -{wide} 0"
+                );
             }
             let paint = match stroke {
                 Stroke::Thin => TEXT,
@@ -91,7 +94,8 @@ impl Ends {
                 _ => SERIES[colour % SERIES.len()],
             };
             let opacity = if opacity < 1.0 { format!(" stroke-opacity=\"{opacity}\"") } else { String::new() };
-            body += &format!("<path fill=\"none\" stroke=\"{paint}\" stroke-width=\"{width}\"{opacity} d=\"{path}\"/>\n");
+            body +=
+                &format!("<path fill=\"none\" stroke=\"{paint}\" stroke-width=\"{width}\"{opacity} d=\"{path}\"/>\n");
         }
         body
     }
@@ -139,7 +143,7 @@ pub(super) fn line(pixels: &[Option<Pixel>], stroke: Stroke, colour: usize) -> S
             let steps = pixels.len().saturating_sub(1);
             let part = |part: usize| {
                 let (from, to) = (part * steps / PARTS, (part + 1) * steps / PARTS);
-                let opacity = 0.3 + 0.7 * part as f64 / (PARTS - 1) as f64;
+                let opacity = 0.15 + 0.85 * part as f64 / (PARTS - 1) as f64;
                 path(&pixels[from..=to.min(pixels.len() - 1)], paint, 1.5, opacity)
             };
             if steps < PARTS { path(pixels, paint, 1.5, 1.0) } else { (0..PARTS).map(part).collect() }

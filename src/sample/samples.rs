@@ -271,8 +271,9 @@ impl Samples {
         animation(&self.frames, &self.labels, self.from)
     }
 
-    /// The ways of samples that are points, from noise (or a source) to data, as lines through the frames that were kept: in the plane, or
-    /// against time where a point is one number. A ring is where a way starts.
+    /// The ways of samples that are points, from noise (or a source) to data, as lines through the frames that were kept: in the
+    /// plane and against time, or against time alone where a point is one number. Of many ways three are in colours of their own.
+    /// A ring is where a way starts, a dot where it ends.
     ///
     /// # Errors
     /// Samples that are images; if no frames were kept, or an interrupt came before the second.

@@ -1,6 +1,7 @@
 //! Where tensors live.
 
-use tch::Device;
+use crate::Result;
+use tch::{Device, Tensor};
 
 /// The best device there is: the first CUDA GPU, else the CPU.
 ///
@@ -14,6 +15,23 @@ use tch::Device;
 pub fn best() -> Device {
     open_cuda();
     Device::cuda_if_available()
+}
+
+/// The device that was asked for, else the best.
+pub(crate) fn or_best(asked: Option<Device>) -> Device {
+    let best = best();
+    asked.unwrap_or(best)
+}
+
+/// What the host computed, on the device, where the host need not wait until a GPU has caught up: from memory that the GPU can
+/// read by itself.
+pub(crate) fn upload(tensor: &Tensor, device: Device) -> Result<Tensor> {
+    let Device::Cuda(_) = device else { return Ok(tensor.f_to_device(device)?) };
+    match tensor.f_internal_pin_memory(device) {
+        Ok(pinned) => Ok(pinned.f_to_device_(device, tensor.f_kind()?, true, false)?),
+        // It lies on a GPU already, or there is no such memory left.
+        Err(_) => Ok(tensor.f_to_device(device)?),
+    }
 }
 
 /// Opens libtorch's CUDA half. Programs link only its CPU half, and libtorch looks for CUDA once, at the first query:

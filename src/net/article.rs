@@ -162,13 +162,17 @@ impl ArticleUNet {
     /// ```
     pub fn layer_times(&self, images: usize) -> Result<LayerTimes> {
         let (x, levels) = input_of(self, images)?;
-        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &levels, None, clock))
+        let waves = self.waves_of(&levels)?;
+        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &waves, None, clock))
     }
 
-    fn pass(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>, clock: &mut Clock) -> Result<Tensor> {
-        check_input(self, x, levels, labels)?;
+    fn waves_of(&self, levels: &Levels) -> Result<Tensor> {
+        sinusoidal(&levels.indices(), EMBEDDING, self.device())
+    }
+
+    fn pass(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>, clock: &mut Clock) -> Result<Tensor> {
         let net = &self.inner.layers;
-        let e = self.embedding(levels, labels)?;
+        let e = self.embedding(waves, labels)?;
         let mut x = x.f_to_device(self.device())?.f_to_kind(Kind::Float)?;
         if self.inner.config.channels_last {
             x = channels_last(&x)?;
@@ -190,8 +194,8 @@ impl ArticleUNet {
     }
 
     /// The vector that tells every block the time and the class, its SiLU done.
-    fn embedding(&self, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        let mut embedding = sinusoidal(&levels.indices(), EMBEDDING, self.device())?;
+    fn embedding(&self, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        let mut embedding = waves.shallow_clone();
         if let (Some(classes), Some(labels)) = (&self.inner.layers.classes, labels) {
             let labels = labels.f_to_device(self.device())?;
             let known = labels.f_ge(0)?.f_unsqueeze(-1)?;
@@ -246,7 +250,16 @@ impl Layers {
 
 impl Network for ArticleUNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        self.pass(x, levels, labels, &mut Clock::off())
+        check_input(self, x, levels, labels)?;
+        self.pass(x, &self.waves_of(levels)?, labels, &mut Clock::off())
+    }
+
+    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
+        self.waves_of(levels).map(Some)
+    }
+
+    fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        self.pass(x, waves, labels, &mut Clock::off())
     }
 
     fn parameters(&self) -> &Parameters {

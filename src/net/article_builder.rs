@@ -131,7 +131,7 @@ impl ArticleUNetBuilder {
     }
 
     pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
+        device::or_best(self.device)
     }
 }
 

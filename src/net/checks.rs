@@ -36,7 +36,7 @@ pub(super) fn check_training(dropout: f64, time: TimeEmbedding) -> Result<()> {
 }
 
 /// That a network can take this input: samples of its shape, a level for each, and labels if it knows classes.
-pub(super) fn check_input(network: &dyn Network, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
+pub(crate) fn check_input(network: &dyn Network, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
     let (shape, size) = (network.sample_shape(), x.size());
     if size.len() != shape.len() + 1 || size[1..] != shape {
         let rule = format!("this network takes N x {}", sides(&shape));

@@ -174,16 +174,19 @@ impl Mlp {
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 
+    fn waves_of(&self, levels: &Levels) -> Result<Tensor> {
+        self.waves().of(&levels.times(), self.device())
+    }
+
     fn pass(
         &self,
         x: &Tensor,
-        levels: &Levels,
+        waves: &Tensor,
         labels: Option<&Tensor>,
         mut dropout: Option<Dropout>,
     ) -> Result<Tensor> {
-        check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
-        let condition = net.condition.forward(levels, labels, self.device())?;
+        let condition = net.condition.forward(waves, labels)?;
         let mut h = net.first.forward(&x.f_to_device(self.device())?.f_to_kind(Kind::Float)?)?;
         for block in &net.blocks {
             h = block.forward(&h, &condition, &mut dropout)?;
@@ -215,7 +218,8 @@ impl Layers {
 
 impl Network for Mlp {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        self.pass(x, levels, labels, None)
+        check_input(self, x, levels, labels)?;
+        self.pass(x, &self.waves_of(levels)?, labels, None)
     }
 
     fn forward_training(
@@ -226,8 +230,21 @@ impl Network for Mlp {
         seed: u64,
         step: u64,
     ) -> Result<Tensor> {
-        let share = self.inner.config.dropout;
-        self.pass(x, levels, labels, (share > 0.0).then(|| Dropout::new(share, seed, step)))
+        check_input(self, x, levels, labels)?;
+        let dropout = (self.dropout() > 0.0).then(|| Dropout::new(self.dropout(), seed, step));
+        self.pass(x, &self.waves_of(levels)?, labels, dropout)
+    }
+
+    fn dropout(&self) -> f64 {
+        self.inner.config.dropout
+    }
+
+    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
+        self.waves_of(levels).map(Some)
+    }
+
+    fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        self.pass(x, waves, labels, None)
     }
 
     fn parameters(&self) -> &Parameters {

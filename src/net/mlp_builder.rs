@@ -177,7 +177,7 @@ impl MlpBuilder {
     }
 
     pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
+        device::or_best(self.device)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a network is told the time.
 
 use crate::Result;
+use crate::device::upload;
 use crate::random::{Stream, generator};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
@@ -55,7 +56,7 @@ pub(super) fn fourier(times: &[f64], frequencies: &[f64], device: Device) -> Res
 }
 
 fn waves(angles: &Tensor, device: Device) -> Result<Tensor> {
-    Ok(Tensor::f_cat(&[angles.f_sin()?, angles.f_cos()?], 1)?.f_to_kind(Kind::Float)?.f_to_device(device)?)
+    upload(&Tensor::f_cat(&[angles.f_sin()?, angles.f_cos()?], 1)?.f_to_kind(Kind::Float)?, device)
 }
 
 /// The sinusoidal embedding of Vaswani et al. 2017, section 3.5: [sin(t w_i), cos(t w_i)], w_i = 10000^(-2i/width), in

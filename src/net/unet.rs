@@ -144,20 +144,24 @@ impl UNet {
     /// ```
     pub fn layer_times(&self, images: usize) -> Result<LayerTimes> {
         let (x, levels) = input_of(self, images)?;
-        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &levels, None, None, clock))
+        let waves = self.waves_of(&levels)?;
+        LayerTimes::measure(title(images)?, self.parameters(), |clock| self.pass(&x, &waves, None, None, clock))
+    }
+
+    fn waves_of(&self, levels: &Levels) -> Result<Tensor> {
+        self.waves().of(&levels.times(), self.device())
     }
 
     fn pass(
         &self,
         x: &Tensor,
-        levels: &Levels,
+        waves: &Tensor,
         labels: Option<&Tensor>,
         mut dropout: Option<Dropout>,
         clock: &mut Clock,
     ) -> Result<Tensor> {
-        check_input(self, x, levels, labels)?;
         let net = &self.inner.layers;
-        let e = net.condition.forward(levels, labels, self.device())?;
+        let e = net.condition.forward(waves, labels)?;
         let mut x = x.f_to_device(self.device())?.f_to_kind(Kind::Float)?;
         if self.inner.config.channels_last {
             x = channels_last(&x)?;
@@ -206,7 +210,8 @@ pub(super) fn input_of(network: &dyn Network, images: usize) -> Result<(Tensor, 
 
 impl Network for UNet {
     fn forward(&self, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        self.pass(x, levels, labels, None, &mut Clock::off())
+        check_input(self, x, levels, labels)?;
+        self.pass(x, &self.waves_of(levels)?, labels, None, &mut Clock::off())
     }
 
     fn forward_training(
@@ -217,9 +222,21 @@ impl Network for UNet {
         seed: u64,
         step: u64,
     ) -> Result<Tensor> {
-        let probability = self.inner.config.dropout;
-        let dropout = (probability > 0.0).then(|| Dropout::new(probability, seed, step));
-        self.pass(x, levels, labels, dropout, &mut Clock::off())
+        check_input(self, x, levels, labels)?;
+        let dropout = (self.dropout() > 0.0).then(|| Dropout::new(self.dropout(), seed, step));
+        self.pass(x, &self.waves_of(levels)?, labels, dropout, &mut Clock::off())
+    }
+
+    fn dropout(&self) -> f64 {
+        self.inner.config.dropout
+    }
+
+    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
+        self.waves_of(levels).map(Some)
+    }
+
+    fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        self.pass(x, waves, labels, None, &mut Clock::off())
     }
 
     fn parameters(&self) -> &Parameters {

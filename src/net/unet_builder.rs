@@ -273,7 +273,7 @@ impl UNetBuilder {
     }
 
     pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
+        device::or_best(self.device)
     }
 
     fn check(&self) -> Result<()> {

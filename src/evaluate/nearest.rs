@@ -334,7 +334,10 @@ mod tests {
         let title = format!("{nearest:?}");
         assert!(title.starts_with("100 points, nearest of moons: median distance 0.0"), "{title}");
         assert!(text.starts_with(&format!("{title}\n80 of them, each with its nearest\n")), "{text}");
-        assert!(text.contains("\n80 paths of at most 2 points") && text.contains("\npoints: 30 bars from 0.0"), "{text}");
+        assert!(
+            text.contains("\n80 paths of at most 2 points") && text.contains("\npoints: 30 bars from 0.0"),
+            "{text}"
+        );
         let line = Dataset::new("line", &Tensor::from_slice(&[0.0f32, 1.0, 3.0]).view([3, 1]), None, &[]).unwrap();
         let text = line.nearest(&line).unwrap().bundle().unwrap().plain_text().to_string();
         assert!(text.starts_with("3 points, nearest of line: median distance 0.00\nHow far all are"), "{text}");

@@ -15,7 +15,8 @@ const LIVE_AFTER: Duration = Duration::from_secs(2);
 /// As many numbers of images are kept of a moment, about.
 const KEPT_NUMBERS: i64 = 200_000;
 
-/// Samples, with what led to them. As the value of a cell they draw a grid.
+/// Samples, with what led to them. As the value of a cell they draw a grid: in the cell that drew them, in the place of the
+/// picture that moved meanwhile.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -404,7 +405,10 @@ mod tests {
         let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&moons);
         let samples = Sampler::euler(4).count(5).sample(&bridge).unwrap();
         let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
-        assert!(said(&samples.paths().unwrap()).starts_with("From the source to data: the ways of 5 samples, 3 of them in colour\n"));
+        assert!(
+            said(&samples.paths().unwrap())
+                .starts_with("From the source to data: the ways of 5 samples, 3 of them in colour\n")
+        );
         assert!(said(&samples.trajectory().unwrap()).starts_with("From the source to data: x\u{209c} and what"));
     }
 

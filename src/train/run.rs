@@ -13,8 +13,8 @@ use crate::data::Dataset;
 use crate::diffusion::Diffusion;
 use crate::show::{Bundle, Live, Place, Show, interrupted};
 
-/// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch. The
-/// line of the ideal denoiser is left out where it would take long: see [`ideal_loss`](Self::ideal_loss).
+/// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch: in the
+/// cell that trained, in the place of the live figure. The line of the ideal denoiser is left out where it would take long: see [`ideal_loss`](Self::ideal_loss).
 ///
 /// ```
 /// # use noisebook::prelude::*;

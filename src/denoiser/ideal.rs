@@ -4,6 +4,7 @@ use super::components::Components;
 use super::figure::{density_chart, density_times};
 use super::gaussian::check_density_time;
 use super::{Denoiser, check_time};
+use crate::labels::classes_in_words;
 use crate::random::{Stream, below, check_count, generator};
 use crate::show::{Bundle, Show, grouped, sides};
 use crate::{Result, Schedule};
@@ -113,7 +114,7 @@ impl Denoiser for Ideal {
 impl Show for Ideal {
     fn bundle(&self) -> Result<Bundle> {
         let shape = self.components.shape();
-        let classes = self.components.classes().map_or("no classes".into(), |count| format!("{count} classes"));
+        let classes = classes_in_words(self.components.classes());
         let title = format!(
             "Ideal denoiser of {}: {} samples of {}, {classes}; {} schedule",
             self.name,

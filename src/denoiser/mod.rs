@@ -196,7 +196,11 @@ pub(crate) fn check_samples(name: &str, xt: &Tensor, shape: &[i64]) -> Result<()
     if !xt.f_is_floating_point()? {
         return Err(Error::argument(name, format!("{:?}", xt.f_kind()?), "samples are floating-point numbers"));
     }
-    let size = xt.size();
+    check_shape(name, &xt.size(), shape)
+}
+
+/// That a batch of this size holds samples of this shape.
+pub(crate) fn check_shape(name: &str, size: &[i64], shape: &[i64]) -> Result<()> {
     if size.len() == shape.len() + 1 && size[0] > 0 && size[1..] == *shape {
         return Ok(());
     }

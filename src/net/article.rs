@@ -145,7 +145,7 @@ impl ArticleUNet {
         let mut init = Parameters::builder(config.seed);
         let mut summary = Summary::default();
         let layers = Layers::new(&config, &mut init, &mut summary)?;
-        let parameters = init.build(config.device_or_best())?;
+        let parameters = init.build(config.device_or_best()?)?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 

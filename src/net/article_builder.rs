@@ -108,7 +108,7 @@ impl ArticleUNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192; a size that does not halve three times.
+    /// Numbers below 1 or above 8,192; a size that does not halve three times; a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -130,7 +130,7 @@ impl ArticleUNetBuilder {
         ArticleUNet::from_valid(self)
     }
 
-    pub(super) fn device_or_best(&self) -> Device {
+    pub(super) fn device_or_best(&self) -> Result<Device> {
         device::or_best(self.device)
     }
 }

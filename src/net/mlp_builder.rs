@@ -158,7 +158,7 @@ impl MlpBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192, dropout outside [0, 1), frequencies without a positive deviation.
+    /// Numbers below 1 or above 8,192, dropout outside [0, 1), frequencies without a positive deviation, a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -176,7 +176,7 @@ impl MlpBuilder {
         Mlp::from_valid(self)
     }
 
-    pub(super) fn device_or_best(&self) -> Device {
+    pub(super) fn device_or_best(&self) -> Result<Device> {
         device::or_best(self.device)
     }
 }

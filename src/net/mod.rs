@@ -72,7 +72,7 @@ use tch::{Device, Tensor};
 ///
 /// impl Network for Line {
 ///     fn forward(&self, x: &Tensor, levels: &Levels, _: Option<&Tensor>) -> noisebook::Result<Tensor> {
-///         let times = Tensor::from_slice(&levels.times()).view([-1, 1]).to_kind(Kind::Float);
+///         let times = Tensor::from_slice(&levels.times()).view([-1, 1]).to_kind(Kind::Float).to_device(x.device());
 ///         Ok((x * &*self.slope + &*self.offset) / (times + 1.0))
 ///     }
 ///     fn parameters(&self) -> &Parameters { &self.parameters }

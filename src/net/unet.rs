@@ -127,7 +127,7 @@ impl UNet {
     pub(super) fn from_valid(config: UNetBuilder) -> Result<Self> {
         let mut init = Parameters::builder(config.seed);
         let (layers, summary) = Layers::new(&config, &mut init)?;
-        let parameters = init.build(config.device_or_best())?;
+        let parameters = init.build(config.device_or_best()?)?;
         Ok(Self { inner: Rc::new(Inner { config, parameters, summary, layers }) })
     }
 

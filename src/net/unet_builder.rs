@@ -255,7 +255,7 @@ impl UNetBuilder {
     /// # Errors
     /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, or more than the image halves for, an odd
     /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
-    /// [0, 1), a scale of frequencies that is not positive.
+    /// [0, 1), a scale of frequencies that is not positive, a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -272,7 +272,7 @@ impl UNetBuilder {
         std::iter::successors(Some(self.image_size), |size| Some(size.half())).take(self.channel_mults.len()).collect()
     }
 
-    pub(super) fn device_or_best(&self) -> Device {
+    pub(super) fn device_or_best(&self) -> Result<Device> {
         device::or_best(self.device)
     }
 

@@ -93,6 +93,7 @@ impl Restore {
             return Err(Error::argument("image", format!("{:?}", image.size()), rule));
         }
         let images = images.f_to_device(model.device())?.f_to_kind(Kind::Double)?.f_detach()?;
+        let measurement = measurement.on(model.device())?;
         let known = measurement.project(&images)?;
         let largest = known.f_abs()?.f_max()?.f_double_value(&[])?;
         if !largest.is_finite() {

@@ -387,6 +387,19 @@ mod tests {
         let rule = "the likelihood is that of Gaussian noise, and this model leads from one data set to another";
         assert_eq!(refused, format!("model = a bridge: {rule}"));
         assert!(crate::evaluate::VariationalBound::ddpm().of(&bridge, &digits).is_err());
+        for dims in [1, 2] {
+            let points = Tensor::zeros([9, dims], (Kind::Float, Device::Cpu));
+            let points = crate::Dataset::new("points", &points, None, &[]).unwrap();
+            let mlp = crate::Mlp::builder().dims(dims).hidden(8).layers(1).build().unwrap();
+            let bridge = crate::Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), crate::Prediction::Flow).unwrap();
+            let bridge = bridge.source(&points);
+            let refused = match dims {
+                1 => crate::process::Paths::langevin(&bridge, 0.5, 0.1, 1).unwrap_err(),
+                _ => crate::evaluate::ScoreField::of(&bridge, 0.5).unwrap_err(),
+            };
+            let rule = "the score is that of Gaussian noise, and this model leads from one data set to another";
+            assert_eq!(refused.to_string(), format!("model = a bridge: {rule}"));
+        }
     }
 
     #[test]

@@ -192,8 +192,7 @@ impl RunComparison {
     }
 
     fn losses_chart(&self) -> Chart {
-        let mut chart =
-            Chart::new(format!("Loss, mean of {WINDOW} steps")).x_label("step").y_label("mean squared error");
+        let mut chart = Chart::new(format!("Loss, mean of {WINDOW} steps")).x_label("step").y_label("loss");
         for (name, run) in &self.runs {
             let steps: Vec<f64> = (1..=run.record.done()).map(|step| step as f64).collect();
             chart = chart.line(name, &steps, &smooth(&run.record.losses, WINDOW));

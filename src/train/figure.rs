@@ -136,7 +136,7 @@ fn loss_chart(record: &Record, title: &str) -> Chart {
     let (steps, floor) = (steps(record), record.floor.get().copied().flatten());
     let mut chart = Chart::new(title)
         .x_label("step")
-        .y_label("mean squared error")
+        .y_label("loss")
         .faint_line("each step", &steps, &record.losses)
         .line("mean of 50", &steps, &smooth(&record.losses, 50));
     if !record.validations.is_empty() {

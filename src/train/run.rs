@@ -136,7 +136,12 @@ mod tests {
         assert_eq!((run.losses().len(), run.gradient_norms().len(), run.interrupted()), (13, 13, false));
         let at: Vec<usize> = run.record.snapshots.iter().map(|snapshot| snapshot.step).collect();
         assert_eq!(at, [3, 6, 8, 11, 13]); // the first steps that reach 1/5, 2/5, .. of 13
-        assert_eq!(run.record.snapshots[0].images.size(), [8, 1, 4, 4]);
+        for snapshot in &run.record.snapshots {
+            for images in [&snapshot.images, &snapshot.raw] {
+                assert_eq!(images.size(), [8, 1, 4, 4]);
+                assert_eq!((images.kind(), images.device()), (Kind::Float, Device::Cpu));
+            }
+        }
     }
 
     #[test]

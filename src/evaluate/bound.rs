@@ -3,6 +3,7 @@
 use super::likelihoods::{bits_per_dim, standard_error};
 use crate::data::{Batch, Dataset};
 use crate::denoiser::{Denoiser, check_noise, check_shape};
+use crate::mean::mean;
 use crate::random::{Stream, generator, normal};
 use crate::show::{Bundle, Chart, Show, digits, grouped, interrupted, sides};
 use crate::{Error, Result, Schedule};
@@ -169,10 +170,6 @@ fn squares(x: &Tensor) -> Result<Tensor> {
 /// a + b x of each number.
 fn values(x: &Tensor, (a, b): (f64, f64)) -> Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(x.f_mul_scalar(b)?.f_add_scalar(a)?)?)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// A variational bound and its terms; [`VariationalBound::of`] makes one. As the value of a cell it draws the terms by level.

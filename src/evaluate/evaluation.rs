@@ -2,6 +2,7 @@
 
 use super::{ClassReport, Frechet, Nearest, PrecisionRecall, energy_distance, frechet_distance, precision_recall};
 use crate::data::Dataset;
+use crate::mean::mean;
 use crate::sample::Samples;
 use crate::show::{Bundle, Show, Table, digits, evenly, grouped, sides};
 use crate::{Error, Result};
@@ -62,8 +63,7 @@ impl Measures {
     }
 
     fn mean_f1(&self) -> Option<f64> {
-        let f1 = self.report.as_ref()?.f1();
-        Some(f1.iter().sum::<f64>() / f1.len().max(1) as f64)
+        Some(mean(&self.report.as_ref()?.f1()))
     }
 }
 

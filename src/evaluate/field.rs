@@ -1,6 +1,7 @@
 //! The score as a field of arrows, and two of them side by side.
 
 use crate::denoiser::{Denoiser, check_noise, check_time};
+use crate::mean::mean;
 use crate::random::{Stream, generator, normal};
 use crate::{Error, Result, Sampler};
 use std::rc::Rc;
@@ -197,7 +198,7 @@ impl FieldComparison {
         if angles.is_empty() {
             return Err(Error::argument("score", "0 or not finite", "has no direction to compare"));
         }
-        Ok(angles.iter().sum::<f64>() / angles.len() as f64)
+        Ok(mean(&angles))
     }
 
     /// The angles at these points, in degrees; NaN where a score has no direction.

@@ -2,7 +2,7 @@
 
 use super::article::ArticleUNet;
 use super::checks::check_sizes;
-use crate::{Error, Result, device};
+use crate::{Error, Result};
 use tch::Device;
 
 /// The description of an [`ArticleUNet`]; [`UNet::article`](super::UNet::article) starts one.
@@ -128,10 +128,6 @@ impl ArticleUNetBuilder {
             return Err(Error::argument("image_size", self.image_size, rule));
         }
         ArticleUNet::from_valid(self)
-    }
-
-    pub(super) fn device_or_best(&self) -> Result<Device> {
-        device::or_best(self.device)
     }
 }
 

@@ -27,12 +27,7 @@ pub(super) fn check_training(dropout: f64, time: TimeEmbedding) -> Result<()> {
     if !(0.0..1.0).contains(&dropout) {
         return Err(Error::argument("dropout", dropout, "the share that is dropped lies from 0 to below 1"));
     }
-    match time {
-        TimeEmbedding::Fourier { scale } if !(scale.is_finite() && scale > 0.0) => {
-            Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"))
-        }
-        _ => Ok(()),
-    }
+    time.check()
 }
 
 /// That a network can take this input: samples of its shape, a level for each, and labels if it knows classes.

@@ -3,7 +3,7 @@
 use super::checks::{check_sizes, check_training};
 use super::mlp::Mlp;
 use super::time::TimeEmbedding;
-use crate::{Result, device};
+use crate::Result;
 use tch::Device;
 
 /// The description of an [`Mlp`]; [`Mlp::builder`] starts one.
@@ -174,10 +174,6 @@ impl MlpBuilder {
         ])?;
         check_training(self.dropout, self.time_embedding)?;
         Mlp::from_valid(self)
-    }
-
-    pub(super) fn device_or_best(&self) -> Result<Device> {
-        device::or_best(self.device)
     }
 }
 

@@ -18,6 +18,7 @@ mod mlp_builder;
 mod parameters;
 mod parameters_builder;
 mod saved;
+mod shared;
 mod summary;
 mod time;
 mod time_features;

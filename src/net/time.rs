@@ -1,8 +1,8 @@
 //! How a network is told the time.
 
-use crate::Result;
 use crate::device::upload;
 use crate::random::{Stream, generator};
+use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use tch::{Device, Kind, Tensor};
@@ -39,6 +39,16 @@ impl TimeEmbedding {
     #[must_use]
     pub fn fourier() -> Self {
         Self::Fourier { scale: 16.0 }
+    }
+
+    /// That its frequencies can be drawn.
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Fourier { scale } if !(scale.is_finite() && scale > 0.0) => {
+                Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

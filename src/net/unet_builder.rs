@@ -4,7 +4,7 @@ use super::checks::{check_sizes, check_training};
 use super::image_size::ImageSize;
 use super::time::TimeEmbedding;
 use super::unet::UNet;
-use crate::{Error, Result, device};
+use crate::{Error, Result};
 use tch::Device;
 
 /// The description of a [`UNet`]; [`UNet::builder`] starts one.
@@ -270,10 +270,6 @@ impl UNetBuilder {
     /// The size at each resolution, from full to coarsest.
     pub(super) fn resolutions(&self) -> Vec<ImageSize> {
         std::iter::successors(Some(self.image_size), |size| Some(size.half())).take(self.channel_mults.len()).collect()
-    }
-
-    pub(super) fn device_or_best(&self) -> Result<Device> {
-        device::or_best(self.device)
     }
 
     fn check(&self) -> Result<()> {

@@ -26,10 +26,6 @@ pub(super) fn squared_errors(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(square.f_flatten(1, -1)?.f_mean_dim(&[1i64][..], false, Kind::Double)?)?)
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
 impl Show for Triptych {
     fn bundle(&self) -> Result<Bundle> {
         if self.rows[0].dim() == 2 {

@@ -3,6 +3,7 @@
 use super::figure::smooth;
 use super::record::Snapshot;
 use super::run::Run;
+use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, evenly, grouped, sheet_of_rows};
 use crate::{Error, Result};
 use tch::Tensor;
@@ -102,7 +103,7 @@ impl Run {
     fn loss_at(&self, step: usize) -> f64 {
         let losses = &self.record.losses[..step.min(self.record.losses.len())];
         let last = &losses[losses.len().saturating_sub(WINDOW)..];
-        last.iter().sum::<f64>() / last.len().max(1) as f64
+        mean(last)
     }
 }
 

@@ -4,6 +4,7 @@ use super::logs::clock;
 use super::record::{Record, Snapshot, Validated};
 use super::step::TrainStep;
 use super::stopped::Stopped;
+use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, grouped, sheet};
 use crate::{Result, labels};
 use tch::Tensor;
@@ -171,10 +172,6 @@ pub(super) fn smooth(values: &[f64], window: usize) -> Vec<f64> {
             sum / (i + 1).min(window) as f64
         })
         .collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// The figures of a finished run.

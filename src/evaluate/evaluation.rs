@@ -259,7 +259,7 @@ mod tests {
             "30 samples, and 30 held-out of digits (10%), against 1,617 of digits (90%); fewer samples than numbers";
         assert!(text.starts_with(head), "{text}");
         assert!(text.contains("\n\n30 samples, 100.0% seen as asked for, by the nearest of digits (90%)"), "{text}");
-        assert!(text.contains("\n\n30 images, nearest of digits (90%): median distance 0.01"), "{text}");
+        assert!(text.contains("\n\n30 images, nearest of digits (90%): median distance 0.00"), "{text}");
         let html = bundle.get("text/html").unwrap().as_str().unwrap();
         assert!(html.matches("<table").count() == 2 && html.contains("%3Csvg"));
     }

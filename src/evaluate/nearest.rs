@@ -4,7 +4,7 @@ use super::pairs::distances as pairwise;
 use crate::data::Dataset;
 use crate::labels;
 use crate::sample::Samples;
-use crate::show::{Bundle, Chart, Figure, Grid, Part, Plane, Show, coordinates, evenly, grouped};
+use crate::show::{Bundle, Chart, Figure, Grid, Part, Plane, Show, coordinates, digits, evenly, grouped};
 use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -202,7 +202,9 @@ impl Dataset {
 impl Nearest {
     fn facts(&self) -> String {
         let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
-        format!("nearest of {}: median distance {:.2}{agree}", self.of, self.median_distance())
+        let median = self.median_distance();
+        let median = if median == 0.0 || median >= 0.1 { format!("{median:.2}") } else { digits(median) };
+        format!("nearest of {}: median distance {median}{agree}", self.of)
     }
 
     /// Pairs of points, and all distances.
@@ -218,7 +220,7 @@ impl Nearest {
         let pick =
             |columns: &[Vec<f64>], axis: usize| -> Vec<f64> { shown.iter().map(|&i| columns[axis][i]).collect() };
         let [px, py, nx, ny] = [pick(&points, 0), pick(&points, 1), pick(&neighbours, 0), pick(&neighbours, 1)];
-        let of = if shown.len() < count { format!("{} of them", shown.len()) } else { "Each".to_string() };
+        let of = if shown.len() < count { format!("{} of them, each", shown.len()) } else { "Each".to_string() };
         let pairs = Plane::new(format!("{of} with its nearest")).x_label("x\u{2081}").y_label("x\u{2082}");
         let pairs = pairs.pairs([&nx, &ny], [&px, &py]).size(BESIDE.0, BESIDE.1);
         let note = format!("dot: a point; ring: the nearest of {}", self.of);
@@ -263,7 +265,7 @@ impl Show for Nearest {
         }
         let title = format!("{}; {shown} shown", self.in_words("images"));
         let grid = Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns as usize);
-        grid.captions(captions).row_labels(rows).title(title).bundle()
+        grid.rows_together(2).captions(captions).row_labels(rows).title(title).bundle()
     }
 }
 
@@ -331,8 +333,11 @@ mod tests {
         let text = nearest.bundle().unwrap().plain_text().to_string();
         let title = format!("{nearest:?}");
         assert!(title.starts_with("100 points, nearest of moons: median distance 0.0"), "{title}");
-        assert!(text.starts_with(&format!("{title}\n80 of them with its nearest\n")), "{text}");
-        assert!(text.contains("\n80 paths of at most 2 points") && text.contains("\n30 bars from 0"), "{text}");
+        assert!(text.starts_with(&format!("{title}\n80 of them, each with its nearest\n")), "{text}");
+        assert!(
+            text.contains("\n80 paths of at most 2 points") && text.contains("\npoints: 30 bars from 0.0"),
+            "{text}"
+        );
         let line = Dataset::new("line", &Tensor::from_slice(&[0.0f32, 1.0, 3.0]).view([3, 1]), None, &[]).unwrap();
         let text = line.nearest(&line).unwrap().bundle().unwrap().plain_text().to_string();
         assert!(text.starts_with("3 points, nearest of line: median distance 0.00\nHow far all are"), "{text}");

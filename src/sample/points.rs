@@ -4,7 +4,7 @@ use super::figure::{drawn_x, x0_title};
 use super::samples::Frame;
 use super::steps::SampleStep;
 use crate::Result;
-use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, grouped, sheet, sheets};
+use crate::show::{Chart, Cloud, Figure, Part, Plane, coordinates, evenly, grouped, sheet, sheets};
 use tch::Tensor;
 
 /// How many moments of the way are shown side by side.
@@ -91,13 +91,14 @@ pub(super) fn paths(frames: &[Frame], samples: &Tensor, from: &str) -> Result<Fi
     Ok(Figure::row(parts).title(title).note(format!("ring: {from}, where a way starts; dot: where it ends")))
 }
 
-/// The ways in colour, of those through the same coordinate: their ends are spread over all ends.
+/// The ways in colour, of those through the same coordinate: they start far apart.
 fn standing_out(ways: &[Vec<f64>]) -> Vec<usize> {
-    let end = |way: usize| ways[way].last().copied().unwrap_or_default();
+    let start = |way: usize| ways[way].first().copied().unwrap_or_default();
     let mut order: Vec<usize> = (0..ways.len()).collect();
-    order.sort_by(|&a, &b| end(a).total_cmp(&end(b)));
-    let few = ways.len().min(IN_COLOUR);
-    (0..few).map(|k| order[(2 * k + 1) * ways.len() / (2 * few)]).collect()
+    order.sort_by(|&a, &b| start(a).total_cmp(&start(b)));
+    // Not the outermost, which are odd.
+    let odd = ways.len() / 12;
+    evenly(ways.len() - 2 * odd, IN_COLOUR).into_iter().map(|index| order[odd + index]).collect()
 }
 
 fn against_time(times: &[f64], ways: &[Vec<f64>], strong: &[usize], from: &str) -> Chart {

@@ -50,6 +50,10 @@ pub(super) enum Style {
         drawn: usize,
         total: usize,
     },
+    /// A line of which only its course matters: thin, beneath others.
+    Faint,
+    /// A line through what was measured, each with its dot.
+    Measured,
     Points,
     /// Bars between edges: one x more than ys.
     Bars,
@@ -115,6 +119,16 @@ impl Chart {
     #[must_use]
     pub fn line(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
         self.with(name.into(), Style::Line, xs, ys)
+    }
+
+    /// Adds a line that lies beneath others: thin and pale.
+    pub(crate) fn faint_line(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
+        self.with(name.into(), Style::Faint, xs, ys)
+    }
+
+    /// Adds a line with a dot at each of its few points.
+    pub(crate) fn measured(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
+        self.with(name.into(), Style::Measured, xs, ys)
     }
 
     /// Adds points that no line joins.

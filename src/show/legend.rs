@@ -141,9 +141,10 @@ fn apart(mut ends: Vec<(usize, f64)>, height: &dyn Fn(usize) -> f64, bottom: f64
 fn swatch(x: f64, y: f64, index: usize, style: Style) -> String {
     let colour = SERIES[index % SERIES.len()];
     match style {
-        Style::Line | Style::Lines { .. } => {
+        Style::Line | Style::Lines { .. } | Style::Faint | Style::Measured => {
             let dashes = dashes(index);
-            format!("<path stroke=\"{colour}\" stroke-width=\"2.5\"{dashes} d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
+            let width = if style == Style::Faint { 1.2 } else { 2.5 };
+            format!("<path stroke=\"{colour}\" stroke-width=\"{width}\"{dashes} d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
         }
         Style::Points | Style::Bars if is_marked(index) => {
             look::dots([(x + SWATCH / 2.0, y)].into_iter(), 7.0, 1.0, index, "")
@@ -188,7 +189,7 @@ mod tests {
             assert!(said[0] == names[0] && said[2] == names[2], "{width}: {said:?}");
             assert_eq!(said[1] == names[1], width > 130.0, "{width}: {said:?}");
             assert!(legend.beside() <= width / 3.0 + 24.0, "{width}: {}", legend.beside());
-            assert_eq!(legend.below() > 0.0, width < 400.0, "{width}");
+            assert_eq!(legend.below() > 0.0, width < 640.0, "{width}");
             for name in legend.names.iter().filter(|_| legend.is_below) {
                 assert!(name.at.0 + SWATCH + AFTER_SWATCH + name.width() <= width, "{width}: {said:?}");
             }
@@ -200,6 +201,6 @@ mod tests {
         let named = |count| (0..count).map(|index| ("loss", index, Style::Line));
         assert_eq!(Legend::new(named(6), (420.0, 100.0)).below(), 0.0);
         let below = Legend::new(named(7), (420.0, 100.0));
-        assert_eq!((below.beside(), below.below()), (0.0, 2.0 * LINE + 4.0));
+        assert_eq!((below.beside(), below.below()), (0.0, LINE + 4.0));
     }
 }

@@ -50,7 +50,7 @@ pub use live::Live;
 pub(crate) use place::Place;
 pub use plane::Plane;
 pub use table::Table;
-pub(crate) use words::digits;
+pub(crate) use words::{digits, two_digits};
 
 /// A value that draws itself.
 ///

@@ -247,7 +247,7 @@ fn notes(plane: &Plane) -> Vec<String> {
         match layer {
             Layer::Arrows(arrows) => notes.push(match arrows.longest {
                 Some(longest) if longest < arrows.longest() => {
-                    format!("arrows longer than {} are cut", digits(longest))
+                    format!("the longest arrows stand for {} and more", digits(longest))
                 }
                 _ => format!("longest arrow: {}", digits(arrows.longest())),
             }),

@@ -46,12 +46,19 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<(String, f6
         let colour = SERIES[index % SERIES.len()];
         match series.style {
             Style::Line => body += &line(&points, &frame, index, THICK),
+            Style::Faint => body += &line(&points, &frame, index, THIN),
+            Style::Measured => {
+                body += &line(&points, &frame, index, THICK);
+                body += &look::dots(dots(&points, frame.top, frame.bottom).into_iter(), MEASURED, 1.0, index, SHOWN);
+            }
             Style::Lines { drawn, .. } => body += &line(&points, &frame, index, if drawn > 3 { THIN } else { THICK }),
             Style::Points => body += &marks(&dots(&points, frame.top, frame.bottom), index),
             Style::Bars => body += &bars(series, chart.y_scale, &|place| frame.pixel(&x, &y, place), &frame, colour),
         }
         let end = match series.style {
-            Style::Line | Style::Lines { .. } => points.iter().flatten().next_back().map(|point| point.1),
+            Style::Line | Style::Lines { .. } | Style::Faint | Style::Measured => {
+                points.iter().flatten().next_back().map(|point| point.1)
+            }
             Style::Points | Style::Bars => Legend::stacked(frame.top)(index, index),
         };
         ends[index] = end.map(|end| end.clamp(frame.top + 5.0, frame.bottom - 5.0));
@@ -67,6 +74,8 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<(String, f6
 /// Width and opacity of a line that stands for itself, and of one among many.
 const THICK: (f64, f64) = (1.8, 1.0);
 const THIN: (f64, f64) = (0.9, 0.5);
+/// The size of a dot on a line.
+const MEASURED: f64 = 5.5;
 
 fn line(points: &[Option<Pixel>], frame: &Frame, index: usize, (width, opacity): (f64, f64)) -> String {
     let (colour, dashes) = (SERIES[index % SERIES.len()], dashes(index));

@@ -13,6 +13,8 @@ const DENSE: usize = 2;
 pub(super) const CAPTION_LINE: f64 = 17.0;
 
 const GAP: f64 = 4.0;
+/// What groups of rows have between them besides.
+const GROUP_GAP: f64 = 10.0;
 const WIDEST_CAPTION: f64 = 110.0;
 const WIDEST_ROW_LABEL: f64 = 150.0;
 /// From a line of a row's label to the next.
@@ -66,6 +68,9 @@ impl Sheet {
         let mut bottom = 0.0;
         let tops: Vec<f64> = (0..count.div_ceil(columns))
             .map(|row| {
+                if row > 0 && grid.rows_together.is_some_and(|together| row % together == 0) {
+                    bottom += GROUP_GAP;
+                }
                 let top = bottom;
                 bottom += (height + GAP + if captioned(row) { CAPTION_LINE } else { 0.0 }).ceil();
                 top

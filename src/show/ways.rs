@@ -137,13 +137,13 @@ pub(super) fn line(pixels: &[Option<Pixel>], stroke: Stroke, colour: usize) -> S
     let paint = SERIES[colour % SERIES.len()];
     match stroke {
         Stroke::Thin => path(pixels, paint, 1.0, 0.6),
-        Stroke::Faint => path(pixels, paint, 0.8, 0.28),
+        Stroke::Faint => path(pixels, paint, 0.8, 0.35),
         Stroke::Pair => path(pixels, TEXT, 1.0, 0.8),
         Stroke::Strong => {
             let steps = pixels.len().saturating_sub(1);
             let part = |part: usize| {
                 let (from, to) = (part * steps / PARTS, (part + 1) * steps / PARTS);
-                let opacity = 0.3 + 0.7 * part as f64 / (PARTS - 1) as f64;
+                let opacity = 0.15 + 0.85 * part as f64 / (PARTS - 1) as f64;
                 path(&pixels[from..=to.min(pixels.len() - 1)], paint, 1.5, opacity)
             };
             if steps < PARTS { path(pixels, paint, 1.5, 1.0) } else { (0..PARTS).map(part).collect() }
@@ -192,7 +192,7 @@ mod tests {
         let ends = Plane::new("").points("samples", &[2.0; 5], &[0.0, 1.0, 2.0, 3.0, 4.0]);
         let svg = svg(&ends.ways(&ways, &[1, 4]));
         // The three others in the points' colour, the two in the next ones, each with its ring and its dot.
-        assert_eq!(svg.matches("stroke-opacity=\"0.28\"").count(), 3);
+        assert_eq!(svg.matches("stroke-opacity=\"0.35\"").count(), 3);
         for colour in &SERIES[1..3] {
             assert_eq!(svg.matches(&format!("stroke=\"{colour}\"")).count(), 3, "{colour}");
         }

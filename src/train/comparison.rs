@@ -51,7 +51,8 @@ impl Run {
         let rows: Vec<&Tensor> = moments.iter().flat_map(|moment| [&moment.raw, &moment.images]).collect();
         let labels = names.iter().flat_map(|name| [format!("{name}, trained"), "average".to_string()]).collect();
         let columns = moments[0].images.size()[0] as usize;
-        let mut grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns).row_labels(labels);
+        let grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns);
+        let mut grid = grid.rows_together(2).row_labels(labels);
         // Ten small images fit beside their labels.
         let width = rows[0].size()[3].max(1);
         if width <= IMAGE {

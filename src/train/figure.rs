@@ -4,10 +4,14 @@ use super::logs::clock;
 use super::record::{Record, Snapshot, Validated};
 use super::step::TrainStep;
 use super::stopped::Stopped;
-use crate::Result;
 use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, grouped, sheet};
+use crate::{Result, labels};
 use tch::Tensor;
+
+/// The widths of charts side by side: those at the left have names.
+const LEFT: u32 = 420;
+const RIGHT: u32 = 324;
 
 /// The run in one line.
 pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped>) -> String {
@@ -115,13 +119,13 @@ fn picture(samples: &Tensor, title: String) -> Option<Part> {
 fn curves(record: &Record) -> Vec<Part> {
     let steps = steps(record);
     let losses = [
-        loss_chart(record, "Loss, logarithmic").log_y().size(420, 230),
-        loss_chart(record, "Loss, linear").unnamed().size(320, 230),
+        loss_chart(record, "Loss, logarithmic").log_y().size(LEFT, 230),
+        loss_chart(record, "Loss, linear").unnamed().size(RIGHT, 230),
     ];
     let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
     let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
     let norm = norm.line("norm", &steps, &record.gradient_norms);
-    vec![Figure::row(losses).into(), Figure::row([lr.size(372, 150), norm.size(372, 150)]).into()]
+    vec![Figure::row(losses).into(), Figure::row([lr.size(LEFT, 150), norm.size(RIGHT, 150)]).into()]
 }
 
 /// The numbers of the steps, from 1.
@@ -131,11 +135,11 @@ fn steps(record: &Record) -> Vec<f64> {
 
 fn loss_chart(record: &Record, title: &str) -> Chart {
     let (steps, floor) = (steps(record), record.floor.get().copied().flatten());
-    let mut chart = Chart::new(title).x_label("step").y_label("loss").line("each step", &steps, &record.losses).line(
-        "mean of 50",
-        &steps,
-        &smooth(&record.losses, 50),
-    );
+    let mut chart = Chart::new(title)
+        .x_label("step")
+        .y_label("loss")
+        .faint_line("each step", &steps, &record.losses)
+        .line("mean of 50", &steps, &smooth(&record.losses, 50));
     if !record.validations.is_empty() {
         let [at, trained, averaged] = validations(record);
         chart = chart.line("validation", &at, &trained).line("averaged", &at, &averaged);
@@ -189,12 +193,12 @@ impl Charts<'_> {
             }
         }
         let made = record.done() - record.resumed;
-        let mut time = String::new();
+        let mut figure = Figure::column(column).title(facts(record, interrupted, stopped));
         if made > 0 {
-            time = format!("; a step: {}", record.timing.share(made).of_step());
-            time += &record.timing.between().map_or(String::new(), |between| format!("; {between}"));
+            let between = record.timing.between().map_or(String::new(), |between| format!("; {between}"));
+            figure = figure.note(format!("a step: {}{between}", record.timing.share(made).of_step()));
         }
-        Ok(Figure::column(column).title(facts(record, interrupted, stopped) + &time))
+        Ok(figure)
     }
 
     /// How many pixels of the page a pixel of a sample takes where ten samples and a label fill half the page: 0 if none.
@@ -219,6 +223,13 @@ impl Charts<'_> {
     }
 }
 
+impl TrainStep {
+    /// What the network was told: a class, or of labelled images that the label was dropped.
+    fn label(&self, label: i64) -> String {
+        if label < 0 && !self.classes.is_empty() { "dropped".into() } else { labels::name(label, &self.classes) }
+    }
+}
+
 impl Show for TrainStep {
     fn bundle(&self) -> Result<Bundle> {
         let title = format!(
@@ -238,7 +249,9 @@ impl Show for TrainStep {
         let few = self.images.size()[0].min(8);
         let first = |images: &Tensor| images.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few);
         let rows = Tensor::f_cat(&[first(&self.images)?, first(&self.noised)?, first(&self.predicted)?], 0)?;
-        let mut captions = vec![String::new(); 2 * few as usize];
+        let seen = Vec::<i64>::try_from(&self.labels.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few)?)?;
+        let mut captions: Vec<String> = seen.iter().map(|&label| self.label(label)).collect();
+        captions.resize(2 * few as usize, String::new());
         captions.extend(self.levels.times().iter().take(few as usize).map(|t| format!("t = {t:.2}")));
         let labels = ["image x\u{2080}", "noised x\u{209c}", "predicted x\u{2080}"].map(String::from).to_vec();
         Grid::new(&rows)?.columns(few as usize).row_labels(labels).captions(captions).title(title).bundle()

@@ -4,11 +4,29 @@
 //! Nothing here is compiled from C++: libtorch has it all, and it is looked up by name when it is first needed.
 
 mod fused_adamw;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod gradient;
 mod memory;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod parallel;
 mod switches;
 pub(crate) mod symbols;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod winograd;
 
 pub(crate) use fused_adamw::{Step, fused_adamw};
 pub(crate) use memory::KeptMemory;
 pub use memory::peak_memory;
 pub use switches::{cudnn_benchmark, tf32};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) use winograd::convolve;
+
+/// Elsewhere there is no such convolution.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(crate) fn convolve(
+    _: &tch::Tensor,
+    _: &tch::Tensor,
+    _: Option<&tch::Tensor>,
+) -> crate::Result<Option<tch::Tensor>> {
+    Ok(None)
+}

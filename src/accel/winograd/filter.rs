@@ -17,12 +17,12 @@ fn collect_line([u0, u1, u2, u3]: [Four; 4]) -> [Four; 3] {
     [u0 + sum, difference, sum + u3]
 }
 
-/// U = G g G^T of the filters `from`..`to`, whose count is a multiple of four.
+/// U = G g G^T of `count` filters, a multiple of four.
 ///
 /// # Safety
 /// `w` holds them, `u` has place for each, and nobody else writes there.
-pub(super) unsafe fn spread((from, to): (usize, usize), w: *const f32, u: Sixteen) {
-    for at in (from..to).step_by(4) {
+pub(super) unsafe fn spread(count: usize, w: *const f32, u: Sixteen) {
+    for at in (0..count).step_by(4) {
         // SAFETY: four filters of nine numbers.
         unsafe {
             let w = w.add(9 * at);
@@ -52,8 +52,8 @@ unsafe fn number(w: *const f32) -> Four {
 ///
 /// # Safety
 /// As above, with the parts changed.
-pub(super) unsafe fn collect((from, to): (usize, usize), u: Sixteen, w: *mut f32) {
-    for at in (from..to).step_by(4) {
+pub(super) unsafe fn collect(count: usize, u: Sixteen, w: *mut f32) {
+    for at in (0..count).step_by(4) {
         // SAFETY: four filters of nine numbers.
         unsafe {
             let mut rows = [[Four::zero(); 3]; 4];

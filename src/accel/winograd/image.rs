@@ -44,6 +44,11 @@ pub(super) struct Sixteen {
 }
 
 impl Sixteen {
+    /// What begins at number `at` of each.
+    pub(super) fn from(self, at: usize) -> Self {
+        Self { first: self.first.wrapping_add(at), ..self }
+    }
+
     /// # Safety
     /// All 16 hold four numbers there.
     #[inline(always)]

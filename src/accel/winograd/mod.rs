@@ -27,8 +27,11 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 const CHANNELS: usize = 64;
 const TILES: usize = 32;
 
-/// Numbers of tiles that are worked on at once, so that they stay in the processor's cache; one image at least.
-const AT_ONCE: usize = 1 << 21;
+/// Numbers of filters, or of tiles, that are worked on at once, so that they stay in the processor's cache and take little memory.
+const AT_ONCE: usize = 1 << 20;
+
+/// Fewer tiles at once make the products slow.
+const TILES_AT_ONCE: usize = 128;
 
 /// Between two of the 16 matrices: as far apart as a power of two, they would push each other out of the cache.
 const APART: usize = 80;
@@ -84,7 +87,13 @@ impl Matrices {
     }
 
     fn place(&self) -> Place<Sixteen> {
-        Place(Sixteen { first: self.tensor.data_ptr().cast(), stride: self.stride })
+        self.place_from(0, 0)
+    }
+
+    /// Where rows `from` on are: the place of row 0 of a larger matrix, of which these are a part.
+    fn place_from(&self, from: usize, columns: usize) -> Place<Sixteen> {
+        let first: *mut f32 = self.tensor.data_ptr().cast();
+        Place(Sixteen { first: first.wrapping_sub(from * columns), stride: self.stride })
     }
 }
 
@@ -138,16 +147,22 @@ impl Convolution {
     }
 
     fn forward(&self) -> Result<Tensor> {
-        let (u, y) = (self.filters()?, self.result(self.outputs)?);
+        // What stays is the first to be made, here and below, so that it leaves no holes in memory when the rest is gone.
+        let y = self.result(self.outputs)?;
         let bias = self.bias.as_ref().map(Vec::<f32>::try_from).transpose()?;
-        for (first, images) in self.parts() {
-            let v = self.spread(&self.x, first, images)?;
-            let m = Matrices::of(u.tensor.f_bmm(&v.tensor)?);
-            let (m, y) = (m.place(), numbers(&y.f_narrow(0, first, images.count as i64)?));
-            let images = Images { channels: self.outputs, ..images };
-            // SAFETY: the sizes are those that `m` and `y` were made with.
-            let gather = |from, to| unsafe { image::gather(images, (from, to), m.get(), bias.as_deref(), y.get()) };
-            self.threads.share(self.outputs, &gather);
+        for outputs in blocks(self.outputs, self.images.channels) {
+            let u = self.filters(outputs, (0, self.images.channels))?;
+            for (first, images) in self.parts() {
+                let v = self.spread(first, images)?;
+                let m = Matrices::of(u.tensor.f_bmm(&v.tensor)?);
+                let y = numbers(&y.f_narrow(0, first, images.count as i64)?);
+                let (images, m) =
+                    (Images { channels: self.outputs, ..images }, m.place_from(outputs.0, images.tiles()));
+                self.share(outputs, &|part| {
+                    // SAFETY: the sizes are those that `m` and `y` were made with.
+                    unsafe { image::gather(images, part, m.get(), bias.as_deref(), y.get()) }
+                });
+            }
         }
         Ok(y)
     }
@@ -162,33 +177,43 @@ impl Convolution {
     }
 
     fn gradient_of_x(&self, there: &Tensor) -> Result<Tensor> {
-        let (u, x) = (self.filters()?.transposed()?, self.result(self.images.channels)?);
-        for (first, images) in self.parts() {
-            let m = self.scatter(there, first, images)?;
-            let v = Matrices::of(u.f_bmm(&m.tensor)?);
-            let (v, x) = (v.place(), numbers(&x.f_narrow(0, first, images.count as i64)?));
-            // SAFETY: the sizes are those that `v` and `x` were made with.
-            let collect = |from, to| unsafe { image::collect(images, (from, to), v.get(), x.get()) };
-            self.threads.share(images.channels, &collect);
+        let x = self.result(self.images.channels)?;
+        for inputs in blocks(self.images.channels, self.outputs) {
+            let u = self.filters((0, self.outputs), inputs)?.transposed()?;
+            for (first, images) in self.parts() {
+                let m = self.scatter(there, first, images, (0, self.outputs))?;
+                let v = Matrices::of(u.f_bmm(&m.tensor)?);
+                let x = numbers(&x.f_narrow(0, first, images.count as i64)?);
+                let v = v.place_from(inputs.0, images.tiles());
+                self.share(inputs, &|part| {
+                    // SAFETY: the sizes are those that `v` and `x` were made with.
+                    unsafe { image::collect(images, part, v.get(), x.get()) }
+                });
+            }
         }
         Ok(x)
     }
 
     fn gradient_of_weight(&self, there: &Tensor) -> Result<Tensor> {
-        let mut sum: Option<Tensor> = None;
-        for (first, images) in self.parts() {
-            let (m, v) = (self.scatter(there, first, images)?, self.spread(&self.x, first, images)?.transposed()?);
-            sum = Some(match sum {
-                None => m.tensor.f_bmm(&v)?,
-                Some(mut sum) => sum.f_baddbmm_(&m.tensor, &v)?,
-            });
-        }
         let gradient = self.weight.f_empty_like()?;
-        if let Some(u) = sum.map(Matrices::of) {
-            let (u, w) = (u.place(), numbers(&gradient));
-            self.by_filters(&|part| {
-                // SAFETY: `u` and `w` are of the weight's size.
-                unsafe { filter::collect(part, u.get(), w.get()) }
+        let inputs = self.images.channels;
+        for outputs in blocks(self.outputs, inputs) {
+            let mut sum: Option<Tensor> = None;
+            for (first, images) in self.parts() {
+                let m = self.scatter(there, first, images, outputs)?.tensor;
+                let v = self.spread(first, images)?.transposed()?;
+                sum = Some(match sum {
+                    None => m.f_bmm(&v)?,
+                    Some(mut sum) => sum.f_baddbmm_(&m, &v)?,
+                });
+            }
+            let Some(u) = sum.map(Matrices::of) else { continue };
+            let (u, w) = (u.place_from(outputs.0, inputs), numbers(&gradient));
+            self.share(outputs, &|(from, to)| {
+                // SAFETY: `u` is these outputs' part, `w` as large as the weight.
+                unsafe {
+                    filter::collect((to - from) * inputs, u.get().from(from * inputs), w.get().add(9 * from * inputs))
+                }
             });
         }
         Ok(gradient)
@@ -210,7 +235,7 @@ impl Convolution {
     fn parts(&self) -> impl Iterator<Item = (i64, Images)> {
         let (images, all) = (self.images, self.images.count);
         let each = 16 * (images.channels + self.outputs) * (images.tiles() / all);
-        let step = (AT_ONCE / each).max(1);
+        let step = (AT_ONCE / each).max(TILES_AT_ONCE.div_ceil(images.tiles() / all));
         (0..all).step_by(step).map(move |first| (first as i64, Images { count: step.min(all - first), ..images }))
     }
 
@@ -219,45 +244,56 @@ impl Convolution {
         Ok(Tensor::f_empty([count, channels, height, width].map(|size| size as i64), (Kind::Float, Device::Cpu))?)
     }
 
-    /// U: outputs x inputs.
-    fn filters(&self) -> Result<Matrices> {
-        let u = Matrices::new(self.outputs, self.images.channels)?;
-        let (place, w) = (u.place(), numbers(&self.weight));
-        self.by_filters(&|part| {
-            // SAFETY: `u` was made for the weight's size.
-            unsafe { filter::spread(part, w.get(), place.get()) }
+    /// U of some outputs and inputs.
+    fn filters(&self, outputs: (usize, usize), inputs: (usize, usize)) -> Result<Matrices> {
+        let (all, count) = (self.images.channels, inputs.1 - inputs.0);
+        let u = Matrices::new(outputs.1 - outputs.0, count)?;
+        let (place, w) = (u.place_from(outputs.0, count), numbers(&self.weight));
+        self.share(outputs, &|(from, to)| {
+            for output in from..to {
+                // SAFETY: these inputs' filters of one output; `u` was made for them.
+                unsafe {
+                    filter::spread(count, w.get().add(9 * (output * all + inputs.0)), place.get().from(output * count))
+                }
+            }
         });
         Ok(u)
     }
 
-    /// Parts of all filters, each a multiple of four.
-    fn by_filters(&self, run: &(dyn Fn((usize, usize)) + Sync)) {
-        let inputs = self.images.channels;
-        self.threads.share(self.outputs, &|from, to| run((from * inputs, to * inputs)));
-    }
-
-    /// V of some images of `x`: channels x tiles.
-    fn spread(&self, x: &Tensor, first: i64, images: Images) -> Result<Matrices> {
+    /// V of some images: channels x tiles.
+    fn spread(&self, first: i64, images: Images) -> Result<Matrices> {
         let v = Matrices::new(images.channels, images.tiles())?;
-        let (place, x) = (v.place(), numbers(&x.f_narrow(0, first, images.count as i64)?));
-        // SAFETY: `v` was made for these images.
-        self.threads.share(images.channels, &|from, to| unsafe {
-            image::spread(images, (from, to), x.get(), place.get());
+        let (place, x) = (v.place(), numbers(&self.x.f_narrow(0, first, images.count as i64)?));
+        self.share((0, images.channels), &|part| {
+            // SAFETY: `v` was made for these images.
+            unsafe { image::spread(images, part, x.get(), place.get()) }
         });
         Ok(v)
     }
 
-    /// The gradient of M, from that of y: outputs x tiles.
-    fn scatter(&self, y: &Tensor, first: i64, images: Images) -> Result<Matrices> {
+    /// The gradient of M from that of y, for some outputs: outputs x tiles.
+    fn scatter(&self, y: &Tensor, first: i64, images: Images, outputs: (usize, usize)) -> Result<Matrices> {
         let images = Images { channels: self.outputs, ..images };
-        let m = Matrices::new(self.outputs, images.tiles())?;
-        let (place, y) = (m.place(), numbers(&y.f_narrow(0, first, images.count as i64)?));
-        // SAFETY: `m` was made for these images.
-        self.threads.share(self.outputs, &|from, to| unsafe {
-            image::scatter(images, (from, to), y.get(), place.get());
+        let m = Matrices::new(outputs.1 - outputs.0, images.tiles())?;
+        let (place, y) =
+            (m.place_from(outputs.0, images.tiles()), numbers(&y.f_narrow(0, first, images.count as i64)?));
+        self.share(outputs, &|part| {
+            // SAFETY: `m` was made for these images and outputs.
+            unsafe { image::scatter(images, part, y.get(), place.get()) }
         });
         Ok(m)
     }
+
+    /// Calls `run` for parts of from..to, each on a thread of its own.
+    fn share(&self, (from, to): (usize, usize), run: &(dyn Fn((usize, usize)) + Sync)) {
+        self.threads.share(to - from, &|start, end| run((from + start, from + end)));
+    }
+}
+
+/// Parts of `rows` channels, each with its filters to or from all of `others`.
+fn blocks(rows: usize, others: usize) -> impl Iterator<Item = (usize, usize)> {
+    let step = (AT_ONCE / 16 / others).max(CHANNELS) / 4 * 4;
+    (0..rows).step_by(step).map(move |from| (from, rows.min(from + step)))
 }
 
 /// Whether operators on the CPU cast to half precision now, or may.

@@ -89,12 +89,17 @@ type Words = [*const c_void; 2];
 struct Function {
     words: Words,
     manage: Option<unsafe extern "C" fn(*mut Words, *const Words, i32) -> bool>,
-    invoke: unsafe extern "C-unwind" fn(*mut *const c_void, *const Words, *const c_void) -> *mut *const c_void,
+    invoke: Invoke,
 }
 
+/// Where the result goes, the words, the argument.
+type Invoke = unsafe extern "C-unwind" fn(*mut *const c_void, *const Words, *const c_void) -> *mut *const c_void;
+
 /// What a hook does: None leaves the gradient as it is.
+type Run = dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync;
+
 struct Hook {
-    run: Box<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>,
+    run: Box<Run>,
     /// What went wrong, for as long as libtorch reads it.
     error: Mutex<CString>,
     fail: Fail,

@@ -30,6 +30,7 @@ use super::interrupts::Interrupted;
 use diagnostic::Places;
 use look::Mark;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 pub use death::NAME as PROCESS_ENDED;
 
@@ -175,6 +176,18 @@ impl Failure {
         }
         self
     }
+}
+
+/// What an error says, without libtorch's stacks.
+pub fn in_words(text: &str) -> String {
+    look::printable(&torch::plain(text).text)
+}
+
+/// Of a cell that was left before its end, what is gone with it.
+pub fn left_behind(lost: &BTreeSet<String>) -> Option<String> {
+    let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(", ");
+    (!lost.is_empty()).then(|| format!("The cell did not come to its end, so what it bound or moved is gone: {names}."))
 }
 
 fn shortened(mut text: String) -> String {

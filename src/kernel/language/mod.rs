@@ -6,6 +6,8 @@
 //! kernel has been idle for a moment, or is asked: where a program runs one cell after the other, nobody asks.
 
 mod documentation;
+mod members;
+mod plain;
 mod process;
 
 use super::message::Message;
@@ -210,7 +212,7 @@ impl Answering {
 
     fn documentation(&mut self, code: &str, end: usize, patience: Duration) -> Option<Page> {
         let answer = self.ask("inspect", code, end, patience)?;
-        documentation::bundle(answer["plain"].as_str()?, answer["html"].as_str()?)
+        documentation::bundle(answer["html"].as_str()?)
     }
 
     /// The process's answer, if it comes in time. A process that has ended is started again for the next question.

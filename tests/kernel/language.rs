@@ -31,6 +31,17 @@ fn answers(client: &Client) {
     let text = found(client, "Schedule::cosine(1_000)?", 12);
     assert!(text.contains("pub fn cosine(levels: usize)") && text.contains("Nichol & Dhariwal 2021"), "{text}");
     assert!(text.contains("\nErrors:\n") && !text.contains("# Ok::<"), "{text}");
+    // A range is no link, and a link is its text.
+    let text = found(client, "Dataset", 3);
+    assert!(text.contains("float32, in [-1, 1]; or points") && !text.contains('`'), "{text}");
+    // A cell cannot use what is private.
+    let offered = completed(client, "Trainer::new(&model).");
+    assert!(matches(&offered).contains(&"steps") && !matches(&offered).contains(&"check"), "{offered:?}");
+    let offered = completed(client, "Dataset::");
+    assert!(matches(&offered).contains(&"digits") && !matches(&offered).contains(&"classify"), "{offered:?}");
+    let offered = completed(client, "noisebook::");
+    assert!(matches(&offered).contains(&"prelude::") && !matches(&offered).contains(&"labels::"), "{offered:?}");
+    assert_eq!(matches(&completed(client, "let mut v = kept.clone(); v.extend_from_sl")), ["extend_from_slice"]);
     assert!(found(client, "successor(1)", 9).contains("Adds one."));
     assert!(found(client, "kept", 2).contains("Vec<i32>"));
     assert_eq!(inspect(client, "1 + 1", 2), "");

@@ -112,6 +112,7 @@ impl Members {
             match &item {
                 ast::Item::Impl(block) => self.add_impl(block),
                 ast::Item::Struct(item) => self.add_fields(item),
+                ast::Item::Use(item) => self.add_imports(item, module),
                 ast::Item::Trait(item) => {
                     let items = item.assoc_item_list().into_iter().flat_map(|list| list.assoc_items());
                     self.of_traits.extend(items.filter_map(|item| Some(name(item.syntax())?.text().to_string())));
@@ -120,7 +121,19 @@ impl Members {
             }
             if let Some(name) = name(item.syntax()) {
                 let public = ast::AnyHasVisibility::cast(item.syntax().clone()).is_some_and(|item| is_public(&item));
-                self.modules.entry(module.to_string()).or_default().add(&name, public);
+                self.modules.entry(module.to_string()).or_default().add(&name.text(), public);
+            }
+        }
+    }
+
+    fn add_imports(&mut self, item: &ast::Use, module: &str) {
+        let names = self.modules.entry(module.to_string()).or_default();
+        for tree in item.syntax().descendants().filter_map(ast::UseTree::cast) {
+            let renamed = tree.rename().and_then(|rename| rename.name()).map(|name| name.text().to_string());
+            let path = tree.path().filter(|_| tree.use_tree_list().is_none() && tree.star_token().is_none());
+            let named = path.and_then(|path| Some(path.segment()?.name_ref()?.text().to_string()));
+            if let Some(name) = renamed.or(named) {
+                names.add(&name, is_public(item));
             }
         }
     }
@@ -133,7 +146,7 @@ impl Members {
         for item in block.assoc_item_list().into_iter().flat_map(|list| list.assoc_items()) {
             if let Some(name) = name(item.syntax()) {
                 let public = ast::AnyHasVisibility::cast(item.syntax().clone()).is_some_and(|item| is_public(&item));
-                names.add(&name, of_trait || public);
+                names.add(&name.text(), of_trait || public);
                 let offered = matches!(&item, ast::AssocItem::Fn(item) if is_offered(item));
                 if offered && !of_trait {
                     names.of_value.insert(name.text().to_string());
@@ -147,7 +160,7 @@ impl Members {
         let names = self.types.entry(of.text().to_string()).or_default();
         for field in list.fields() {
             if let Some(name) = field.name() {
-                names.add(&name, is_public(&field));
+                names.add(&name.text(), is_public(&field));
                 names.of_value.insert(name.text().to_string());
             }
         }
@@ -181,9 +194,9 @@ impl Members {
 }
 
 impl Names {
-    fn add(&mut self, name: &ast::Name, public: bool) {
+    fn add(&mut self, name: &str, public: bool) {
         let names = if public { &mut self.public } else { &mut self.private };
-        names.insert(name.text().to_string());
+        names.insert(name.to_string());
     }
 
     /// Whether a value with these names may be of this type.
@@ -214,7 +227,8 @@ mod tests {
 
     const RUN: &str = "pub struct Run { pub losses: Vec<f64>, steps: usize }\nstruct Record { steps: usize, seed: u64 }\n\
         impl Run { pub fn ema(&self) {} pub(crate) fn floor(&self) {} fn new() -> Self { todo!() } #[doc(hidden)] pub fn x(&self) {} }\n\
-        impl Show for Run { fn bundle(&self) {} }\npub trait Show { fn show(&self); }\nmod inner;\npub mod outer;\nfn help() {}";
+        impl Show for Run { fn bundle(&self) {} }\npub trait Show { fn show(&self); }\nmod inner;\npub mod outer;\n\
+        pub(crate) use inner::{Tiles as Parts, Cloud};\npub use inner::Grid;\nfn help() {}";
 
     fn hidden(names: &[&'static str], path: Option<&str>) -> Vec<&'static str> {
         let mut members = Members::default();
@@ -228,8 +242,8 @@ mod tests {
         assert_eq!(hidden(&all, None), ["floor", "steps"]);
         assert_eq!(hidden(&["bundle", "ema", "floor", "from", "new"], Some("Run")), ["floor", "new"]);
         assert_eq!(
-            hidden(&["Run", "Record", "Show", "help", "inner::", "outer::"], Some("train")),
-            ["Record", "help", "inner::"]
+            hidden(&["Grid", "Parts", "Run", "Record", "Show", "help", "inner::", "outer::"], Some("train")),
+            ["Parts", "Record", "help", "inner::"]
         );
         // A value of another crate, which has names of its own.
         assert!(hidden(&[all.as_slice(), &["push"]].concat(), None).is_empty());

@@ -121,7 +121,7 @@ fn what_does_not_compile(client: &Client) {
 }
 
 fn what_cannot_be_kept(client: &Client) {
-    let cells: [(&str, &str, &[&str]); 5] = [
+    let cells: [(&str, &str, &[&str]); 6] = [
         ("let twice = |x: u8| 2 * x;", "`twice` is a closure, whose type has no name", &["Box<dyn Fn", "braces"]),
         (
             "let a = 1;\nlet it = kept.iter();",
@@ -133,6 +133,11 @@ fn what_cannot_be_kept(client: &Client) {
             "fn evens() -> impl Iterator<Item = u8> { (0..9).step_by(2) }\nlet it = evens();",
             "`it` is an `impl Trait`, which is no type that a later cell could name",
             &["2 | let it = evens();\n  |     ^^\n"],
+        ),
+        (
+            "let never = std::thread::spawn(|| { panic!() });",
+            "`never` cannot be kept: no value ever comes of what it holds",
+            &["`|| -> u8 { ... }`"],
         ),
         (
             "struct Silent;\nSilent",

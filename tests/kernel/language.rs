@@ -45,6 +45,8 @@ fn answers(client: &Client) {
     assert!(found(client, "successor(1)", 9).contains("Adds one."));
     assert!(found(client, "kept", 2).contains("Vec<i32>"));
     assert_eq!(inspect(client, "1 + 1", 2), "");
+    assert_eq!(inspect(client, "\"Dataset\"", 3), "");
+    assert_eq!(inspect(client, "// Dataset", 5), "");
 }
 
 /// An answer with something in it. On a busy machine the first ones may be empty, since they must not be late.

@@ -97,9 +97,11 @@ impl Failure {
         };
         let find = |line, column| sources.locate(generated, line, column);
         let places = Places { file: "src/lib.rs", find: &find };
-        Self::compilation(
-            &errors.iter().filter_map(|error| Diagnostic::from_json(&error.json, &places)).collect::<Vec<_>>(),
-        )
+        let said: Vec<_> = errors.iter().filter_map(|error| Diagnostic::from_json(&error.json, &places)).collect();
+        if said.is_empty() {
+            return Self::plain("CompilationError", "evcxr could not compile this cell, and does not say why");
+        }
+        Self::compilation(&said)
     }
 
     /// For a command (`:dep`, `!ls`) that failed.

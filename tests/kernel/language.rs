@@ -38,7 +38,7 @@ fn answers(client: &Client) {
     let offered = completed(client, "Trainer::new(&model).");
     assert!(matches(&offered).contains(&"steps") && !matches(&offered).contains(&"check"), "{offered:?}");
     let offered = completed(client, "Dataset::");
-    assert!(matches(&offered).contains(&"digits") && !matches(&offered).contains(&"classify"), "{offered:?}");
+    assert!(matches(&offered).contains(&"digits") && !matches(&offered).contains(&"check_range"), "{offered:?}");
     let offered = completed(client, "noisebook::");
     assert!(matches(&offered).contains(&"prelude::") && !matches(&offered).contains(&"labels::"), "{offered:?}");
     assert_eq!(matches(&completed(client, "let mut v = kept.clone(); v.extend_from_sl")), ["extend_from_slice"]);

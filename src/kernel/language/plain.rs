@@ -14,15 +14,20 @@ pub fn text(html: &str) -> String {
             "p" | "/p" | "ul" | "/ul" | "ol" | "/ol" | "h3" | "h4" | "h5" | "hr" | "blockquote" => end_block(&mut text),
             "/h3" | "/h4" | "/h5" => text.push_str(":\n"),
             "li" => {
-                text.truncate(text.trim_end().len());
-                text.push_str("\n- ");
+                if !text.ends_with("\n\n") {
+                    text.truncate(text.trim_end().len());
+                    text.push('\n');
+                }
+                text.push_str("- ");
             }
             "br" => text.push('\n'),
             _ => {}
         }
         let content = content.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
         if code {
-            text.push_str(&content);
+            // Lines that were left out may have stood before it.
+            let begins = text.is_empty() || text.ends_with('\n');
+            text.push_str(if begins { content.trim_start_matches('\n') } else { &content });
         } else if text.ends_with(['\n', ' ']) {
             text.push_str(content.replace('\n', " ").trim_start());
         } else {

@@ -121,7 +121,7 @@ impl Members {
             }
             if let Some(name) = name(item.syntax()) {
                 let public = ast::AnyHasVisibility::cast(item.syntax().clone()).is_some_and(|item| is_public(&item));
-                self.modules.entry(module.to_string()).or_default().add(&name.text(), public);
+                self.modules.entry(module.to_string()).or_default().add(name.text(), public);
             }
         }
     }
@@ -146,7 +146,7 @@ impl Members {
         for item in block.assoc_item_list().into_iter().flat_map(|list| list.assoc_items()) {
             if let Some(name) = name(item.syntax()) {
                 let public = ast::AnyHasVisibility::cast(item.syntax().clone()).is_some_and(|item| is_public(&item));
-                names.add(&name.text(), of_trait || public);
+                names.add(name.text(), of_trait || public);
                 let offered = matches!(&item, ast::AssocItem::Fn(item) if is_offered(item));
                 if offered && !of_trait {
                     names.of_value.insert(name.text().to_string());
@@ -160,7 +160,7 @@ impl Members {
         let names = self.types.entry(of.text().to_string()).or_default();
         for field in list.fields() {
             if let Some(name) = field.name() {
-                names.add(&name.text(), is_public(&field));
+                names.add(name.text(), is_public(&field));
                 names.of_value.insert(name.text().to_string());
             }
         }

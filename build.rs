@@ -1,4 +1,5 @@
-//! Gives binaries, tests and examples an rpath to libtorch, and the kernel the crate's own source.
+//! Gives binaries, tests and examples an rpath to libtorch, compiles what needs the headers of CUDA where they are, and gives
+//! the kernel the crate's own source.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,11 @@ fn main() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{libtorch}");
         println!("cargo::rustc-env=NOISEBOOK_LIBTORCH={libtorch}");
     }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+    compile_cuda(&out);
     if std::env::var_os("CARGO_FEATURE_KERNEL").is_some() {
         // What cells call finds the kernel's own (src/kernel/input.rs).
         println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol=read");
-        let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
         write(&out.join("source.rs"), &list_source());
         write(&out.join("bindings.rs"), &find_bindings(&out));
     }
@@ -22,6 +24,37 @@ fn main() {
 fn write(path: &Path, content: &str) {
     if let Err(error) = std::fs::write(path, content) {
         println!("cargo::error={}: {error}", path.display());
+    }
+}
+
+/// Makes libnoisebook_cuda.so of src/accel/cuda.cpp: 4 seconds, and only where something changed.
+fn compile_cuda(out: &Path) {
+    const SOURCE: &str = "src/accel/cuda.cpp";
+    println!("cargo::rerun-if-changed={SOURCE}");
+    let library = out.join("libnoisebook_cuda.so");
+    println!("cargo::rustc-env=NOISEBOOK_CUDA_LIBRARY={}", library.display());
+    let lib = PathBuf::from(std::env::var_os("DEP_TCH_LIBTORCH_LIB").unwrap_or_default());
+    // pip puts NVIDIA's headers beside torch: .../torch/lib, .../nvidia/cu13/include.
+    let beside = lib.join("../../nvidia/cu13/include");
+    let folders = [beside.as_path(), Path::new("/usr/local/cuda/include")];
+    let Some(cuda) = folders.into_iter().find(|folder| folder.join("crt/host_config.h").exists()) else { return };
+    if !lib.join("libtorch_cuda.so").exists() || !cuda.join("cuda_runtime_api.h").exists() {
+        return;
+    }
+    let include = lib.join("../include");
+    let mut compiler = cc::Build::new().cpp(true).opt_level(2).cargo_metadata(false).get_compiler().to_command();
+    compiler.args(["-std=c++17", "-shared", "-fPIC", SOURCE, "-o"]).arg(&library);
+    compiler.arg("-isystem").arg(&include).arg("-isystem").arg(cuda).arg("-L").arg(&lib);
+    compiler.args(["-ltorch_cuda", "-lc10_cuda", "-lc10", "-ltorch_cpu"]);
+    let stamp = format!("{compiler:?}\n{}", std::fs::read_to_string(SOURCE).unwrap_or_default());
+    let remembered = out.join("cuda.stamp");
+    if library.exists() && std::fs::read_to_string(&remembered).is_ok_and(|before| before == stamp) {
+        return;
+    }
+    match compiler.status() {
+        Ok(status) if status.success() => write(&remembered, &stamp),
+        // Everything works without it.
+        _ => println!("cargo::warning=no CUDA graphs: {SOURCE} does not compile against {}", cuda.display()),
     }
 }
 

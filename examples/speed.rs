@@ -15,15 +15,16 @@
 //! | `--batch` | 128 | images a step |
 //! | `--steps` | 30 | of each of three rounds; when sampling, of DDIM |
 //! | `--threads` | 0 | 0: as many as libtorch takes |
-//! | `--amp` | | bfloat16 where a layer is a product of matrices, in training |
+//! | `--amp` | | bfloat16 where a layer is a product of matrices |
 //! | `--channels-last` | | the layout N x H x W x C |
 //! | `--turns` | | one round for each line of the standard input, and a line of seconds and CPU seconds for each |
+//! | `--no-graphs` | | no CUDA graphs: every operation is launched by itself |
 //! | `--profile` | | milliseconds of each layer, forward and backward |
 //!
 //! A step of training is the trainer's whole step: noise, forward, backward, the norm of the gradient and its clipping, AdamW,
 //! the average of the weights. (The yardstick's has no clipping and no average.)
 
-use noisebook::accel::{cudnn_benchmark, peak_memory, tf32};
+use noisebook::accel::{CudaGraphs, cuda_graphs, cudnn_benchmark, gpu_memory, peak_memory, tf32};
 use noisebook::prelude::*;
 use noisebook::train::TrainSteps;
 use std::io::BufRead;
@@ -42,6 +43,7 @@ struct Options {
     amp: bool,
     channels_last: bool,
     turns: bool,
+    graphs: bool,
     profile: bool,
 }
 
@@ -52,7 +54,7 @@ impl Options {
         if !["train", "sample"].contains(&what.as_str()) {
             return Err(
                 "usage: speed train|sample [--net article|small --size 32 --batch 128 --channels 1 --steps 30 \
-                        --threads 0 --amp --channels-last --turns --profile]"
+                        --threads 0 --amp --channels-last --turns --no-graphs --profile]"
                     .into(),
             );
         }
@@ -67,6 +69,7 @@ impl Options {
             amp: false,
             channels_last: false,
             turns: false,
+            graphs: true,
             profile: false,
         };
         while let Some(word) = words.next() {
@@ -81,15 +84,13 @@ impl Options {
                 "--amp" => options.amp = true,
                 "--channels-last" => options.channels_last = true,
                 "--turns" => options.turns = true,
+                "--no-graphs" => options.graphs = false,
                 "--profile" => options.profile = true,
                 _ => return Err(format!("{word} is no option").into()),
             }
         }
         if !["article", "small"].contains(&options.net.as_str()) {
             return Err(format!("--net {}: article or small", options.net).into());
-        }
-        if options.amp && options.what == "sample" {
-            return Err("--amp is for training".into());
         }
         if options.net == "small" {
             (options.size, options.channels) = (8, 1);
@@ -135,12 +136,12 @@ enum Work {
 
 impl Work {
     fn new(options: &Options) -> Result<Self, noisebook::Error> {
-        let model = options.model()?;
+        let precision = if options.amp { Precision::BFloat16 } else { Precision::Float32 };
+        let model = options.model()?.precision(precision);
         if options.what == "sample" {
             let sampler = Sampler::ddim(options.steps).labels([0]).count(options.batch).clip(false).frames(0);
             return Ok(Self::Sample(Box::new(model), sampler));
         }
-        let precision = if options.amp { Precision::BFloat16 } else { Precision::Float32 };
         let trainer = Trainer::new(&model).batch_size(options.batch).lr(3e-4).weight_decay(1e-3).label_dropout(0.0);
         Ok(Self::Train(Box::new(trainer.precision(precision).iter(&options.images()?)?)))
     }
@@ -163,6 +164,11 @@ fn clocked(run: impl FnOnce() -> Result<(), noisebook::Error>) -> Result<(f64, f
     Ok((began.elapsed().as_secs_f64(), cpu_seconds() - before))
 }
 
+/// Bytes, of the GPU's memory where there is one.
+fn peak() -> u64 {
+    gpu_memory(noisebook::device::best()).map_or_else(peak_memory, |memory| memory.peak)
+}
+
 fn cpu_seconds() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock writes into the structure alone.
@@ -178,6 +184,7 @@ fn main() -> Result<(), Failure> {
     if noisebook::device::best() != Device::Cpu {
         tf32(true)?;
         cudnn_benchmark(true);
+        cuda_graphs(options.graphs);
     }
     if options.profile {
         let times = match options.net.as_str() {
@@ -200,7 +207,7 @@ fn main() -> Result<(), Failure> {
             let (wall, cpu) = clocked(|| work.run(options.steps))?;
             println!("{wall:.6} {cpu:.6}");
         }
-        println!("first step {first:.2} s, peak {:.0} MB", peak_memory() as f64 / 1e6);
+        println!("first step {first:.2} s, peak {:.0} MB", peak() as f64 / 1e6);
         return Ok(());
     }
     if training {
@@ -224,7 +231,15 @@ fn main() -> Result<(), Failure> {
         named(options.channels_last),
         images as f64 / wall,
         1e3 * cpu / images as f64,
-        peak_memory() as f64 / 1e6
+        peak() as f64 / 1e6
     );
+    let graphs = CudaGraphs::so_far();
+    if noisebook::device::best() != Device::Cpu {
+        let (recorded, replayed, refused) = (graphs.recorded, graphs.replayed, graphs.refused);
+        println!(
+            "CUDA graphs: {recorded} recorded, {replayed} replays, {refused} refused {}",
+            graphs.reason.unwrap_or_default()
+        );
+    }
     Ok(())
 }

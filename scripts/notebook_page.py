@@ -7,14 +7,18 @@ from jinja2 import DictLoader, pass_context
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
-# nbconvert's own page loads MathJax, RequireJS and Mermaid from the network, and cuts long lines of code.
+# nbconvert's own page loads MathJax, RequireJS and Mermaid from the network, cuts long lines of code, and sets outputs
+# without a number, as live figures and what a cell prints, 12 pixels left of those with one.
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
-<style>.jp-InputArea-editor .highlight pre { white-space: pre-wrap; }</style>
+<style>
+.jp-InputArea-editor .highlight pre { white-space: pre-wrap; }
+.jp-OutputArea-prompt:empty { padding: var(--jp-code-padding); border: var(--jp-border-width) solid transparent; }
+</style>
 {%- endblock -%}
 """
 

@@ -58,6 +58,12 @@ if [ -z "$libtorch" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]
     printf '%s\n' "$wanted" >"$stamp"
     [ -n "$libtorch" ] || libtorch=$(find_libtorch "$venv/bin/python" import)
     [ -n "$libtorch" ] || fail "torch $torch is installed in $venv, but it has no libtorch that one can build against"
+    # torch's packages have all of CUDA's headers but these.
+    headers="$libtorch/../nvidia/cu13/include"
+    if [ -f "$headers/cuda_runtime_api.h" ] && [ ! -f "$headers/crt/host_config.h" ] && [ "${libtorch#"$venv"/}" != "$libtorch" ]; then
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nvidia-cuda-crt==13.0.*' ||
+            say "The last headers of CUDA could not be installed: no CUDA graphs, all else works"
+    fi
 fi
 printf '%s\n' "$libtorch" >"$venv/libtorch"
 

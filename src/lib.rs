@@ -51,6 +51,7 @@ mod diffusion;
 mod error;
 mod fields;
 mod labels;
+mod mean;
 mod random;
 
 pub mod accel;

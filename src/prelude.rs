@@ -2,6 +2,7 @@
 //!
 //! It leaves the name `Result` to the reader, whose own functions return other errors.
 
+pub use crate::accel::Precision;
 pub use crate::data::{Batch, Dataset};
 pub use crate::denoiser::{Denoiser, Denoising, Gaussian, GaussianMixture, Ideal};
 pub use crate::diffusion::Diffusion;
@@ -18,5 +19,5 @@ pub use crate::sample::{
 };
 pub use crate::schedule::{Levels, Schedule, Spacing, TrainingLevels};
 pub use crate::show::Show;
-pub use crate::train::{Ema, LearningRate, Precision, Run, RunComparison, TrainStep, Trainer};
+pub use crate::train::{Ema, LearningRate, Run, RunComparison, TrainStep, Trainer};
 pub use tch::{Device, Kind, Tensor};

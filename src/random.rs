@@ -4,6 +4,7 @@
 //! training run draws the same numbers whether or not the 699 before it ran, and nothing of a generator is ever saved.
 //! libtorch's global generator is never touched.
 
+use crate::device::upload;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -64,7 +65,7 @@ pub(crate) fn generator(seed: u64, stream: Stream, step: u64) -> ChaCha8Rng {
 pub(crate) fn normal(rng: &mut ChaCha8Rng, shape: &[i64], device: Device) -> Result<Tensor> {
     let count = shape.iter().product::<i64>().max(0);
     let values: Vec<f32> = (0..count).map(|_| StandardNormal.sample(rng)).collect();
-    Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_device(device)?)
+    upload(&Tensor::f_from_slice(&values)?.f_view(shape)?, device)
 }
 
 /// Uniform float32 numbers in [-bound, bound).

@@ -44,8 +44,8 @@ impl Clone for Batch {
 }
 
 impl Batch {
-    /// A level for each image, uniform over the schedule's levels: those that [`loss`](crate::Diffusion::loss) draws
-    /// with this seed.
+    /// A level for each image, uniform over the schedule's levels: those that [`loss`](crate::Diffusion::loss) draws with this
+    /// seed, unless the model has [`training_levels`](crate::Diffusion::training_levels) of its own.
     ///
     /// # Errors
     /// Images without a batch dimension.

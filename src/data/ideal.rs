@@ -30,7 +30,7 @@ impl Ideal {
 mod tests {
     use super::*;
     use crate::Denoiser;
-    use tch::{Kind, Tensor};
+    use tch::{Device, Kind, Tensor};
 
     fn set(values: &[f32], labels: &[i64], classes: &[&str], schedule: &Schedule) -> Ideal {
         let points = Tensor::from_slice(values).view([-1, 2]);
@@ -108,6 +108,9 @@ mod tests {
             text(&Dataset::digits().unwrap()),
             "Ideal denoiser of digits: 1,797 samples of 1 x 8 x 8, 10 classes; cosine schedule"
         );
+        let grey = Tensor::zeros([2, 1, 4, 4], (Kind::Float, Device::Cpu));
+        let grey = Dataset::new("grey", &grey, Some(&Tensor::from_slice(&[0i64, 0])), &["grey"]).unwrap();
+        assert_eq!(text(&grey), "Ideal denoiser of grey: 2 samples of 1 x 4 x 4, 1 class; cosine schedule");
         let numbers = Dataset::new("two", &Tensor::from_slice(&[-1.0, 1.0]).view([2, 1]), None, &[]).unwrap();
         assert!(text(&numbers).contains("t = 0.25: 401 points") && !text(&numbers).contains("t = 0.1:"));
     }

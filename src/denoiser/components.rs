@@ -1,8 +1,8 @@
 //! A mixture of isotropic Gaussians under noise: what [`GaussianMixture`](super::GaussianMixture) and
 //! [`Ideal`](super::Ideal), whose components have no width, have in common.
 
-use super::check_samples;
-use crate::{Error, Result};
+use super::{Denoiser, check_samples, check_time};
+use crate::{Error, Result, Schedule};
 use std::f64::consts::PI;
 use tch::{Device, Kind, Tensor};
 
@@ -25,11 +25,12 @@ pub(super) struct Components {
     labels: Option<Tensor>,
     classes: Option<i64>,
     shape: Vec<i64>,
+    schedule: Schedule,
 }
 
 impl Components {
     /// Means K x the shape of a sample; positive weights that sum to 1; K deviations.
-    pub(super) fn new(means: &Tensor, weights: &Tensor, stds: &Tensor) -> Result<Self> {
+    pub(super) fn new(means: &Tensor, weights: &Tensor, stds: &Tensor, schedule: &Schedule) -> Result<Self> {
         let double = |x: &Tensor| x.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_detach();
         let flat = double(means)?.f_flatten(1, -1)?;
         let centre = flat.f_mean_dim(&[0i64][..], false, Kind::Double)?;
@@ -43,6 +44,7 @@ impl Components {
             labels: None,
             classes: None,
             shape: means.size()[1..].to_vec(),
+            schedule: schedule.clone(),
         })
     }
 
@@ -65,29 +67,13 @@ impl Components {
             labels: Some(labels),
             classes: Some(classes),
             shape: self.shape.clone(),
+            schedule: self.schedule.clone(),
         }
     }
 
-    pub(super) fn classes(&self) -> Option<i64> {
-        self.classes
-    }
-
-    /// E[x_0 | x_t] = sum r_k (sigma^2 mu_k + alpha s_k^2 x_t)/v_k, with responsibilities r_k proportional to
-    /// w_k N(x_t; alpha mu_k, v_k I).
-    pub(super) fn denoise(&self, xt: &Tensor, labels: Option<&Tensor>, (alpha, sigma): (f64, f64)) -> Result<Tensor> {
-        let noised = self.noised((alpha, sigma))?;
-        let keep = noised.f_reciprocal()?.f_mul_scalar(sigma * sigma)?;
-        let gain = self.variances.f_div(&noised)?.f_mul_scalar(alpha)?.f_unsqueeze(1)?;
-        let answer = self.by_parts(xt, labels, &mut |x, labels| {
-            let responsibilities = self.log_joint(x, labels, (alpha, sigma))?.f_softmax(1, Kind::Double)?;
-            let own = responsibilities.f_matmul(&gain)?.f_mul(&self.centred(x, alpha)?)?;
-            Ok(responsibilities.f_mul(&keep)?.f_matmul(&self.means)?.f_add(&own)?.f_add(&self.centre)?)
-        })?;
-        Ok(answer.f_view_as(xt)?.f_to_kind(xt.f_kind()?)?)
-    }
-
     /// ln p_t(x_t), or ln p_t(x_t | label) where a label picks components: N numbers.
-    pub(super) fn log_density(&self, xt: &Tensor, labels: Option<&Tensor>, at: (f64, f64)) -> Result<Tensor> {
+    pub(super) fn log_density(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        let at = (self.schedule.alpha(t), self.schedule.sigma(t));
         let answer = self.by_parts(xt, labels, &mut |x, labels| {
             let joint = self.log_joint(x, labels, at)?.f_logsumexp(&[1i64][..], false)?;
             let picked = self.picked(&self.log_weights.f_unsqueeze(0)?, labels)?;
@@ -182,6 +168,40 @@ impl Components {
             }
         }
         Ok(labels)
+    }
+}
+
+impl Denoiser for Components {
+    /// E[x_0 | x_t] = sum r_k (sigma^2 mu_k + alpha s_k^2 x_t)/v_k, with responsibilities r_k proportional to
+    /// w_k N(x_t; alpha mu_k, v_k I).
+    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
+        check_time(t)?;
+        let (alpha, sigma) = (self.schedule.alpha(t), self.schedule.sigma(t));
+        let noised = self.noised((alpha, sigma))?;
+        let keep = noised.f_reciprocal()?.f_mul_scalar(sigma * sigma)?;
+        let gain = self.variances.f_div(&noised)?.f_mul_scalar(alpha)?.f_unsqueeze(1)?;
+        let answer = self.by_parts(xt, labels, &mut |x, labels| {
+            let responsibilities = self.log_joint(x, labels, (alpha, sigma))?.f_softmax(1, Kind::Double)?;
+            let own = responsibilities.f_matmul(&gain)?.f_mul(&self.centred(x, alpha)?)?;
+            Ok(responsibilities.f_mul(&keep)?.f_matmul(&self.means)?.f_add(&own)?.f_add(&self.centre)?)
+        })?;
+        Ok(answer.f_view_as(xt)?.f_to_kind(xt.f_kind()?)?)
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    fn sample_shape(&self) -> Vec<i64> {
+        self.shape.clone()
+    }
+
+    fn classes(&self) -> Option<i64> {
+        self.classes
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Denoiser, check_noise, check_samples};
 use crate::labels::caption;
 use crate::random::{Stream, generator, normal};
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, digits, grouped, sheet_of_rows};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, digits, grouped, sheet_of_rows, two_digits};
 use crate::{Error, Result};
 use std::fmt;
 use std::rc::Rc;
@@ -214,9 +214,9 @@ impl Denoising {
             images.extend(columns.iter().map(|_| truth.shallow_clone()));
         }
         captions.resize(columns.len() * (rows.len() - 1), String::new());
-        captions.extend(columns.iter().map(|column| format!("error {}", digits(column.error))));
+        captions.extend(columns.iter().map(|column| format!("error {}", two_digits(column.error))));
         let grid = Grid::new(&Tensor::f_stack(&images, 0)?)?.columns(columns.len());
-        Ok(grid.captions(captions).row_labels(rows).title(self.title(columns)))
+        Ok(grid.rows_together(3).captions(captions).row_labels(rows).title(self.title(columns)))
     }
 
     fn clouds(&self, columns: &[Column]) -> Result<Figure> {
@@ -228,7 +228,7 @@ impl Denoising {
             Ok(())
         };
         columns.iter().try_for_each(|column| add(&column.noised, format!("t = {:.2}", column.t)))?;
-        columns.iter().try_for_each(|column| add(&column.predicted, digits(column.error)))?;
+        columns.iter().try_for_each(|column| add(&column.predicted, two_digits(column.error)))?;
         add(&self.images, String::new())?;
         let rows = ["noisy x\u{209c}", "predicted x\u{2080}, with its mean squared error", "true x\u{2080}"];
         Ok(sheet_of_rows(&clouds, &captions, columns.len(), &rows.map(String::from), &self.title(columns)))

@@ -3,7 +3,8 @@
 use super::components::Components;
 use super::figure::{density_chart, density_times};
 use super::gaussian::check_density_time;
-use super::{Denoiser, check_time};
+use super::{Denoiser, left_to};
+use crate::labels::classes_in_words;
 use crate::random::{Stream, below, check_count, generator};
 use crate::show::{Bundle, Show, grouped, sides};
 use crate::{Result, Schedule};
@@ -29,7 +30,6 @@ use tch::{Device, Kind, Tensor};
 pub struct Ideal {
     components: Rc<Components>,
     name: Rc<str>,
-    schedule: Schedule,
 }
 
 impl Ideal {
@@ -37,11 +37,11 @@ impl Ideal {
     pub(crate) fn of(name: &str, samples: &Tensor, labels: Option<(Tensor, i64)>, schedule: &Schedule) -> Result<Self> {
         let count = samples.size()[0];
         let even = |value: f64| Tensor::f_full([count], value, (Kind::Double, Device::Cpu));
-        let mut components = Components::new(samples, &even(1.0 / count as f64)?, &even(0.0)?)?;
+        let mut components = Components::new(samples, &even(1.0 / count as f64)?, &even(0.0)?, schedule)?;
         if let Some((labels, classes)) = labels {
             components = components.with_labels(labels, classes);
         }
-        Ok(Self { components: Rc::new(components), name: name.into(), schedule: schedule.clone() })
+        Ok(Self { components: Rc::new(components), name: name.into() })
     }
 
     /// ln p_t(x_t) in nats for t in (0, 1]: of the mean over the data (or over those of a label) of
@@ -62,7 +62,7 @@ impl Ideal {
     /// ```
     pub fn log_density(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         check_density_time(t, false)?;
-        self.components.log_density(xt, labels, (self.schedule.alpha(t), self.schedule.sigma(t)))
+        self.components.log_density(xt, t, labels)
     }
 
     /// Draws of the truth, which are samples of the data: `count` x the shape of a sample, float32. The first do not depend
@@ -88,45 +88,26 @@ impl Ideal {
 }
 
 impl Denoiser for Ideal {
-    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
-        check_time(t)?;
-        self.components.denoise(xt, labels, (self.schedule.alpha(t), self.schedule.sigma(t)))
-    }
-
-    fn schedule(&self) -> &Schedule {
-        &self.schedule
-    }
-
-    fn sample_shape(&self) -> Vec<i64> {
-        self.components.shape().to_vec()
-    }
-
-    fn classes(&self) -> Option<i64> {
-        self.components.classes()
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
+    left_to!(components: denoise schedule sample_shape classes device);
 }
 
 impl Show for Ideal {
     fn bundle(&self) -> Result<Bundle> {
         let shape = self.components.shape();
-        let classes = self.components.classes().map_or("no classes".into(), |count| format!("{count} classes"));
+        let classes = classes_in_words(self.components.classes());
         let title = format!(
             "Ideal denoiser of {}: {} samples of {}, {classes}; {} schedule",
             self.name,
             grouped(self.components.count() as usize),
             sides(shape),
-            self.schedule.name()
+            self.schedule().name()
         );
         if shape != [1] {
             return Ok(Bundle::text(title));
         }
         // At the first level a chart of a large set is all spikes.
-        let [_, times @ ..] = density_times(&self.schedule, false);
+        let [_, times @ ..] = density_times(self.schedule(), false);
         let range = self.components.range()?;
-        density_chart(title, &self.schedule, range, &times, &|x, t| self.log_density(x, t, None))?.bundle()
+        density_chart(title, self.schedule(), range, &times, &|x, t| self.log_density(x, t, None))?.bundle()
     }
 }

@@ -1,6 +1,6 @@
 //! Langevin dynamics of one number: paths that a score pulls uphill while noise shakes them.
 
-use super::{Denoiser, check_time};
+use super::{Denoiser, check_noise, check_time};
 use crate::process::{Law, Paths};
 use crate::random::{Stream, check_count, generator};
 use crate::show::interrupted;
@@ -22,7 +22,7 @@ impl Paths {
     /// that they have come to.
     ///
     /// # Errors
-    /// A denoiser of more than one number; t outside (0, 1]; a step that is not positive and finite; no paths or more than
+    /// A denoiser of more than one number; a bridge, whose noise is not Gaussian; t outside (0, 1]; a step that is not positive and finite; no paths or more than
     /// 10,000,000; paths that step to infinity.
     ///
     /// ```
@@ -39,6 +39,7 @@ impl Paths {
             return Err(Error::argument("sample shape", format!("{:?}", denoiser.sample_shape()), rule));
         }
         check_time(t)?;
+        check_noise(denoiser, "the score")?;
         if !(step.is_finite() && step > 0.0) {
             return Err(Error::argument("step", step, "a positive number"));
         }

@@ -3,7 +3,7 @@
 use super::components::Components;
 use super::figure::{density_chart, density_times};
 use super::gaussian::check_density_time;
-use super::{Denoiser, check_time};
+use super::{Denoiser, left_to};
 use crate::random::{Stream, check_count, generator, normal, unit};
 use crate::show::{Bundle, Show, sides};
 use crate::{Error, Result, Schedule};
@@ -31,7 +31,6 @@ pub struct GaussianMixture {
     components: Rc<Components>,
     /// Their running sum, for draws.
     shares: Rc<[f64]>,
-    schedule: Schedule,
 }
 
 impl GaussianMixture {
@@ -75,12 +74,13 @@ impl GaussianMixture {
         }
         let total: f64 = weights.iter().sum();
         let weights: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
-        let components = Components::new(means, &Tensor::f_from_slice(&weights)?, &Tensor::f_from_slice(&stds)?)?;
+        let components =
+            Components::new(means, &Tensor::f_from_slice(&weights)?, &Tensor::f_from_slice(&stds)?, schedule)?;
         let shares = weights.iter().scan(0.0, |sum, weight| {
             *sum += weight;
             Some(*sum)
         });
-        Ok(Self { components: Rc::new(components), shares: shares.collect(), schedule: schedule.clone() })
+        Ok(Self { components: Rc::new(components), shares: shares.collect() })
     }
 
     /// The same mixture where component k is class k: a label picks a component, and -1 or no labels the whole.
@@ -116,7 +116,7 @@ impl GaussianMixture {
     /// ```
     pub fn log_density(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
         check_density_time(t, true)?;
-        self.components.log_density(xt, labels, (self.schedule.alpha(t), self.schedule.sigma(t)))
+        self.components.log_density(xt, t, labels)
     }
 
     /// Draws of the truth, from the whole mixture: `count` x the shape of a sample, float32. The first do not depend on how
@@ -148,26 +148,7 @@ impl GaussianMixture {
 }
 
 impl Denoiser for GaussianMixture {
-    fn denoise(&self, xt: &Tensor, t: f64, labels: Option<&Tensor>) -> Result<Tensor> {
-        check_time(t)?;
-        self.components.denoise(xt, labels, (self.schedule.alpha(t), self.schedule.sigma(t)))
-    }
-
-    fn schedule(&self) -> &Schedule {
-        &self.schedule
-    }
-
-    fn sample_shape(&self) -> Vec<i64> {
-        self.components.shape().to_vec()
-    }
-
-    fn classes(&self) -> Option<i64> {
-        self.components.classes()
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
+    left_to!(components: denoise schedule sample_shape classes device);
 }
 
 impl Show for GaussianMixture {
@@ -178,13 +159,13 @@ impl Show for GaussianMixture {
             "Mixture of {} Gaussians{classes}: samples of {}; {} schedule",
             self.components.count(),
             sides(shape),
-            self.schedule.name()
+            self.schedule().name()
         );
         if shape != [1] {
             return Ok(Bundle::text(title));
         }
-        let (times, range) = (density_times(&self.schedule, true), self.components.range()?);
-        density_chart(title, &self.schedule, range, &times, &|x, t| self.log_density(x, t, None))?.bundle()
+        let (times, range) = (density_times(self.schedule(), true), self.components.range()?);
+        density_chart(title, self.schedule(), range, &times, &|x, t| self.log_density(x, t, None))?.bundle()
     }
 }
 

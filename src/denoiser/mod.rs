@@ -172,6 +172,42 @@ impl<T: Denoiser + ?Sized> Denoiser for Rc<T> {
     }
 }
 
+/// Methods of a [`Denoiser`] that it leaves to one that it holds: `left_to!(inner: schedule device)`.
+macro_rules! left_to {
+    ($held:ident: $($method:ident)+) => { $($crate::denoiser::left_to!(@ $held $method);)+ };
+    (@ $held:ident denoise) => {
+        fn denoise(&self, xt: &tch::Tensor, t: f64, labels: Option<&tch::Tensor>) -> $crate::Result<tch::Tensor> {
+            self.$held.denoise(xt, t, labels)
+        }
+    };
+    (@ $held:ident starts) => {
+        fn starts(&self, count: usize, seed: u64) -> $crate::Result<Option<tch::Tensor>> {
+            self.$held.starts(count, seed)
+        }
+    };
+    (@ $held:ident schedule) => {
+        fn schedule(&self) -> &$crate::Schedule {
+            self.$held.schedule()
+        }
+    };
+    (@ $held:ident sample_shape) => {
+        fn sample_shape(&self) -> Vec<i64> {
+            self.$held.sample_shape()
+        }
+    };
+    (@ $held:ident classes) => {
+        fn classes(&self) -> Option<i64> {
+            self.$held.classes()
+        }
+    };
+    (@ $held:ident device) => {
+        fn device(&self) -> tch::Device {
+            self.$held.device()
+        }
+    };
+}
+pub(crate) use left_to;
+
 /// Refuses a bridge where noise has to be Gaussian.
 pub(crate) fn check_noise(model: &dyn Denoiser, what: &str) -> Result<()> {
     match model.starts(1, 0)? {
@@ -196,7 +232,11 @@ pub(crate) fn check_samples(name: &str, xt: &Tensor, shape: &[i64]) -> Result<()
     if !xt.f_is_floating_point()? {
         return Err(Error::argument(name, format!("{:?}", xt.f_kind()?), "samples are floating-point numbers"));
     }
-    let size = xt.size();
+    check_shape(name, &xt.size(), shape)
+}
+
+/// That a batch of this size holds samples of this shape.
+pub(crate) fn check_shape(name: &str, size: &[i64], shape: &[i64]) -> Result<()> {
     if size.len() == shape.len() + 1 && size[0] > 0 && size[1..] == *shape {
         return Ok(());
     }

@@ -1,43 +1,14 @@
 //! The loss: how wrong the network is about noised samples.
 
-use super::Diffusion;
+use super::{Diffusion, Noised};
+use crate::accel::Replays;
 use crate::data::Batch;
 use crate::denoiser::Denoiser;
 use crate::prediction::{LossWeight, Prediction};
-use crate::random::{Stream, below, generator, normal};
 use crate::schedule::{Levels, TrainingLevels};
 use crate::show::sides;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
-
-/// Samples on their way from the data to the noise, as training shows them to the network.
-pub(crate) struct Noised {
-    images: Tensor,
-    labels: Option<Tensor>,
-    eps: Tensor,
-    pub(crate) xt: Tensor,
-    pub(crate) levels: Levels,
-    /// What dropout draws by.
-    seed: u64,
-    step: u64,
-}
-
-impl Noised {
-    /// Some of them.
-    pub(crate) fn part(&self, start: usize, length: usize) -> Result<Self> {
-        let part = |all: &Tensor| all.f_narrow(0, start as i64, length as i64);
-        Ok(Self {
-            images: part(&self.images)?,
-            labels: self.labels.as_ref().map(part).transpose()?,
-            eps: part(&self.eps)?,
-            xt: part(&self.xt)?,
-            levels: self.levels.part(start, length),
-            seed: self.seed,
-            // Masks of its own for each part.
-            step: self.step + ((start as u64) << 32),
-        })
-    }
-}
 
 /// What one forward pass of training made.
 pub(crate) struct Evaluation {
@@ -82,71 +53,41 @@ impl Diffusion {
         self.judge(&noised, &self.predict_still(&noised)?)
     }
 
-    /// A batch at the levels and with the noise of step `step` of a run.
-    pub(crate) fn noised(&self, images: &Tensor, labels: &Tensor, seed: u64, step: u64) -> Result<Noised> {
-        self.check()?;
-        let count = images.size().first().map_or(0, |&count| count as usize);
-        let levels = self.training_levels.draw_step(&self.schedule, count, seed, step)?;
-        self.noised_at(images, labels, levels, seed, step)
-    }
-
-    /// A batch at levels of one's own choice.
-    pub(crate) fn noised_at(
-        &self,
-        images: &Tensor,
-        labels: &Tensor,
-        levels: Levels,
-        seed: u64,
-        step: u64,
-    ) -> Result<Noised> {
-        let device = self.device();
-        let shape = images.size();
-        let sample = self.network.sample_shape();
-        if shape.len() != sample.len() + 1 || shape[0] == 0 || shape[1..] != sample {
-            let rule = format!("this model takes N x {}", sides(&sample));
-            return Err(Error::argument("images", format!("{shape:?}"), rule));
-        }
-        let labels = match self.network.classes() {
-            None => None,
-            Some(classes) => {
-                crate::labels::check_for("the network's classes", labels, shape[0], classes)?;
-                Some(labels.f_to_device(device)?)
-            }
-        };
-        let images = images.f_to_device(device)?;
-        let eps = self.other_end(&shape, seed, step)?;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, &images)?;
-        let xt = alpha.f_mul(&images)?.f_add(&sigma.f_mul(&eps)?)?;
-        Ok(Noised { images, labels, eps, xt, levels, seed, step })
-    }
-
     /// What the network says of noised samples while it trains: with dropout.
     pub(crate) fn predict(&self, noised: &Noised) -> Result<Tensor> {
-        let Noised { xt, levels, labels, seed, step, .. } = noised;
-        self.network.forward_training(&self.input(xt, levels)?, levels, labels.as_ref(), *seed, *step)
+        let Noised { input, levels, labels, seed, step, .. } = noised;
+        self.network.forward_training(input, levels, labels.as_ref(), *seed, *step)
+    }
+
+    /// The same of a network without dropout, as operations on its device alone; `waves` are from [`waves`](Self::waves).
+    pub(crate) fn predict_encoded(&self, noised: &Noised, waves: &Tensor) -> Result<Tensor> {
+        self.network.forward_encoded(&noised.input, waves, noised.labels.as_ref())
+    }
+
+    /// What the network sees of the levels, where a pass of it can be recorded.
+    pub(crate) fn waves(&self, levels: &Levels) -> Result<Option<Tensor>> {
+        if Replays::on(self.device()) { self.network.encode(levels) } else { Ok(None) }
     }
 
     /// What the network says of noised samples.
     pub(crate) fn predict_still(&self, noised: &Noised) -> Result<Tensor> {
-        self.network.forward(&self.input(&noised.xt, &noised.levels)?, &noised.levels, noised.labels.as_ref())
+        self.network.forward(&noised.input, &noised.levels, noised.labels.as_ref())
     }
 
     /// How wrong `output` is.
     pub(crate) fn judge(&self, noised: &Noised, output: &Tensor) -> Result<Evaluation> {
-        let Noised { images, eps, xt, levels, .. } = noised;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, images)?;
-        let target = self.prediction.target(images, eps, &alpha, &sigma)?;
+        let Noised { images, eps, xt, alpha, sigma, .. } = noised;
+        let target = self.prediction.target(images, eps, alpha, sigma)?;
         let squares = output.f_sub(&target)?.f_square()?;
-        let (loss, each) = self.weighted_mean(&squares, levels)?;
-        let x0 = self.prediction.x0(xt, &output.f_detach()?, &alpha, &sigma)?;
+        let (loss, each) = weighted_mean(&squares, noised.weights.as_ref())?;
+        let x0 = self.prediction.x0(xt, &output.f_detach()?, alpha, sigma)?;
         Ok(Evaluation { loss, each, x0 })
     }
 
     /// The best answer there is for the data of `ideal`, as this model's network would say it.
     pub(crate) fn best_output(&self, ideal: &dyn Denoiser, noised: &Noised, t: f64) -> Result<Tensor> {
-        let (alpha, sigma) = noised.levels.alpha_sigma(&self.schedule, &noised.xt)?;
         let x0 = ideal.denoise(&noised.xt, t, noised.labels.as_ref())?.f_to_device(self.device())?;
-        Prediction::X0.convert(self.prediction, &noised.xt, &x0, &alpha, &sigma)
+        Prediction::X0.convert(self.prediction, &noised.xt, &x0, &noised.alpha, &noised.sigma)
     }
 
     /// Whether it starts from samples instead of from noise.
@@ -186,33 +127,16 @@ impl Diffusion {
         }
         Ok(())
     }
+}
 
-    /// What stands at t = 1: Gaussian noise, or samples of the source.
-    fn other_end(&self, shape: &[i64], seed: u64, step: u64) -> Result<Tensor> {
-        let Some(source) = &self.source else {
-            return normal(&mut generator(seed, Stream::Noise, step), shape, self.device());
-        };
-        let mut rng = generator(seed, Stream::Source, step);
-        let drawn: Vec<i64> = (0..shape[0]).map(|_| below(&mut rng, source.len()) as i64).collect();
-        Ok(source.batch_of(&drawn)?.images.f_to_device(self.device())?)
-    }
-
-    /// Samples of the source, if there is one: what the way back starts from.
-    pub(crate) fn source_samples(&self, count: i64, seed: u64) -> Result<Option<Tensor>> {
-        self.source.as_ref().map(|_| self.other_end(&[count], seed, 0)).transpose()
-    }
-
-    /// The mean of all, and of each sample.
-    fn weighted_mean(&self, squares: &Tensor, levels: &Levels) -> Result<(Tensor, Tensor)> {
-        let mean = |squares: &Tensor| squares.f_flatten(1, -1)?.f_mean_dim(1, false, Kind::Float);
-        if self.loss_weight == LossWeight::Simple {
-            return Ok((squares.f_mean(Kind::Float)?, mean(&squares.f_detach()?)?));
-        }
-        let each = mean(squares)?;
-        let weights = levels.column(&each, |t| self.loss_weight.weight(&self.schedule, self.prediction, t))?;
-        let each = each.f_mul(&weights)?;
-        Ok((each.f_mean(Kind::Float)?, each.f_detach()?))
-    }
+/// The mean of all, and of each sample.
+fn weighted_mean(squares: &Tensor, weights: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+    let mean = |squares: &Tensor| squares.f_flatten(1, -1)?.f_mean_dim(1, false, Kind::Float);
+    let Some(weights) = weights else {
+        return Ok((squares.f_mean(Kind::Float)?, mean(&squares.f_detach()?)?));
+    };
+    let each = mean(squares)?.f_mul(weights)?;
+    Ok((each.f_mean(Kind::Float)?, each.f_detach()?))
 }
 
 #[cfg(test)]

@@ -3,18 +3,23 @@
 #[cfg(test)]
 mod best;
 mod loss;
+mod noised;
 mod saved;
 
-pub(crate) use loss::{Evaluation, Noised};
+pub(crate) use loss::Evaluation;
+pub(crate) use noised::Noised;
 
 use crate::Result;
+use crate::accel::{Autocast, Precision, Replays};
 use crate::data::Dataset;
 use crate::denoiser::{Denoiser, check_samples, check_time};
+use crate::device::upload;
 use crate::labels::classes_in_words;
-use crate::net::Network;
+use crate::net::{Network, check_input};
 use crate::prediction::{LossWeight, Prediction};
 use crate::schedule::{Levels, Schedule, TrainingLevels};
 use crate::show::{Bundle, Show, grouped, sides};
+use std::cell::RefCell;
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
@@ -40,6 +45,9 @@ pub struct Diffusion {
     loss_weight: LossWeight,
     training_levels: TrainingLevels,
     source: Option<Dataset>,
+    precision: Precision,
+    /// Passes of the network that a GPU recorded, for all clones.
+    passes: Rc<RefCell<Replays>>,
 }
 
 impl Diffusion {
@@ -68,6 +76,8 @@ impl Diffusion {
             loss_weight: LossWeight::default(),
             training_levels: TrainingLevels::default(),
             source: None,
+            precision: Precision::default(),
+            passes: Rc::default(),
         })
     }
 
@@ -124,6 +134,22 @@ impl Diffusion {
         self
     }
 
+    /// In which numbers the network computes when the model denoises, in sampling and where it is measured (default
+    /// [`Precision::Float32`]). Training has a setting of its own, and a file does not keep this one. On a GPU with tensor cores
+    /// half precision is several times faster; a CPU without such instructions is slower by it.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// # let unet = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1]).build()?;
+    /// # let model = Diffusion::new(&unet, &Schedule::cosine(100)?, Prediction::V)?;
+    /// let samples = Sampler::ddim(5).count(4).sample(&model.clone().precision(Precision::BFloat16))?;
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    #[must_use]
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, passes: Rc::default(), ..self }
+    }
+
     /// The network.
     ///
     /// ```
@@ -168,14 +194,40 @@ impl Diffusion {
     /// # Ok::<(), noisebook::Error>(())
     /// ```
     pub fn copy(&self) -> Result<Self> {
-        Ok(Self { network: self.network.copy_network()?, ..self.clone() })
+        Ok(Self { network: self.network.copy_network()?, passes: Rc::default(), ..self.clone() })
     }
 
-    /// `xt` as it goes into the network: at the prediction's scale.
-    fn input(&self, xt: &Tensor, levels: &Levels) -> Result<Tensor> {
-        let xt = xt.f_to_kind(Kind::Float)?;
-        let scale = |t| self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t));
-        Ok(xt.f_mul(&levels.column(&xt, scale)?)?)
+    /// The factor of `xt` as it goes into the network.
+    fn input_scale(&self, t: f64) -> f64 {
+        self.prediction.input_scale(self.schedule.alpha(t), self.schedule.sigma(t))
+    }
+
+    /// What the network says of it: by a replay where a GPU has recorded its pass.
+    fn output(&self, input: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
+        let waves = if gradients_on() { None } else { self.waves(levels)? };
+        let Some(waves) = waves else {
+            let _autocast = Autocast::on(self.precision, self.device())?;
+            return self.network.forward(input, levels, labels);
+        };
+        check_input(&*self.network, input, levels, labels)?;
+        let labels = labels.map(|labels| upload(labels, self.device())).transpose()?;
+        let inputs: Vec<Tensor> = [input.shallow_clone(), waves].into_iter().chain(labels).collect();
+        let pass = |inputs: &[Tensor]| {
+            let _autocast = Autocast::on(self.precision, self.device())?;
+            Ok(vec![self.network.forward_encoded(&inputs[0], &inputs[1], inputs.get(2))?])
+        };
+        let outputs = self.passes.borrow_mut().run(self.device(), &inputs, &pass)?;
+        Ok(outputs[0].f_detach_copy()?)
+    }
+}
+
+/// Whether what libtorch does now is kept for a gradient.
+fn gradients_on() -> bool {
+    // SAFETY: a flag of this thread, set to what it was.
+    unsafe {
+        let on = torch_sys::at_grad_set_enabled(0);
+        torch_sys::at_grad_set_enabled(on);
+        on != 0
     }
 }
 
@@ -185,8 +237,11 @@ impl Denoiser for Diffusion {
         check_samples("xt", xt, &self.sample_shape())?;
         let levels = Levels::at(&self.schedule, t, xt.size().first().map_or(0, |&n| n as usize))?;
         let xt = &xt.f_to_device(self.device())?;
-        let output = self.network.forward(&self.input(xt, &levels)?, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
-        let (alpha, sigma) = levels.alpha_sigma(&self.schedule, xt)?;
+        let input = xt.f_to_kind(Kind::Float)?.f_mul_scalar(self.input_scale(t))?;
+        let output = self.output(&input, &levels, labels)?.f_to_kind(xt.f_kind()?)?;
+        // Single numbers stay on the host, whatever the device.
+        let number = |value: f64| Tensor::from(value).f_to_kind(xt.f_kind()?);
+        let (alpha, sigma) = (number(self.schedule.alpha(t))?, number(self.schedule.sigma(t))?);
         self.prediction.x0(xt, &output, &alpha, &sigma)
     }
 
@@ -245,7 +300,9 @@ impl Show for Diffusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accel::{CudaGraphs, Pretended};
     use crate::net::UNet;
+    use crate::{Sampler, Trainer};
 
     pub(super) fn model(prediction: Prediction) -> (Diffusion, Dataset) {
         let builder = UNet::builder().channels(1).image_size(8).base_channels(8).channel_mults([1, 2]).blocks(1);
@@ -271,6 +328,49 @@ mod tests {
         assert_eq!(said(&xt, 0.0), "t = 0: a denoiser is for times above 0, where there is noise, up to 1");
         assert_eq!(said(&xt.to_kind(Kind::Int64), 0.5), "xt = Int64: samples are floating-point numbers");
         assert_eq!(said(&xt.view([3, 64]), 0.5), "xt = [3, 64]: samples here are N x 1 x 8 x 8");
+    }
+
+    /// Times, labels, guidance and counts change, weights move: each replay is the plain pass. See train/gradient.rs.
+    #[test]
+    fn recorded_passes_are_the_plain_ones() {
+        let digits = Dataset::digits().unwrap();
+        let samples = |model: &Diffusion| -> Vec<Tensor> {
+            let mut all = Vec::new();
+            for (count, guidance) in [(3, 1.0), (3, 2.0), (4, 2.0), (3, 1.0)] {
+                let sampler =
+                    Sampler::ddim(5).labels([1, 7]).count(count).guidance_scale(guidance).seed(all.len() as u64);
+                all.push(sampler.sample(model).unwrap().images());
+                Trainer::new(model).steps(1).batch_size(8).live(false).fit(&digits).unwrap();
+            }
+            all
+        };
+        let (plain, _) = model(Prediction::V);
+        let expected = samples(&plain);
+        let _pretended = Pretended::new();
+        let (recorded, _) = model(Prediction::V);
+        let before = CudaGraphs::so_far().replayed;
+        assert_eq!(samples(&recorded), expected);
+        assert!(CudaGraphs::so_far().replayed >= before + 16);
+        // A gradient through the network is not recorded.
+        let xt = digits.images().narrow(0, 0, 3).set_requires_grad(true);
+        recorded.denoise(&xt, 0.5, None).unwrap().sum(Kind::Float).backward();
+        assert!(xt.grad().abs().max().double_value(&[]) > 0.0);
+        let said = tch::no_grad(|| recorded.denoise(&xt, 0.5, Some(&Tensor::from_slice(&[0i64, 1, 10]))));
+        assert_eq!(said.unwrap_err().to_string(), "label = 10: the network's classes are 0 to 9, and -1 is no label");
+    }
+
+    /// bfloat16 keeps 8 bits: its numbers are 2^-9 apart at the most, and some layers follow one another.
+    #[test]
+    fn half_precision_denoises_nearly_the_same() {
+        let (model, digits) = model(Prediction::X0);
+        Trainer::new(&model).steps(2).batch_size(8).live(false).fit(&digits).unwrap();
+        let xt = digits.images().narrow(0, 0, 3);
+        let full = model.denoise(&xt, 0.5, None).unwrap();
+        let half = model.clone().precision(Precision::BFloat16).denoise(&xt, 0.5, None).unwrap();
+        assert_eq!(half.kind(), Kind::Float);
+        let apart = (&half - &full).norm().double_value(&[]) / full.norm().double_value(&[]);
+        assert!(apart > 0.0 && apart < 0.05, "{apart}");
+        assert_eq!(model.denoise(&xt, 0.5, None).unwrap(), full);
     }
 
     #[test]

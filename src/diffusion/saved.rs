@@ -1,6 +1,7 @@
 //! A model in a file: the network, and with it the schedule, the prediction, and how it is trained.
 
 use super::Diffusion;
+use crate::accel::Precision;
 use crate::denoiser::Denoiser;
 use crate::fields::Fields;
 use crate::net::{Network, file};
@@ -122,6 +123,8 @@ impl Diffusion {
             prediction,
             loss_weight: LossWeight::from_json(&fields.object("loss_weight")?)?,
             training_levels: TrainingLevels::from_json(&fields.object("training_levels")?)?,
+            precision: Precision::default(),
+            passes: Rc::default(),
             source: None,
         };
         model.check()?;

@@ -1,8 +1,9 @@
 //! The variational bound of the Markov chain that DDPM draws: Ho et al. 2020, eq. 5.
 
 use super::likelihoods::{bits_per_dim, standard_error};
-use crate::data::Dataset;
-use crate::denoiser::{Denoiser, check_noise, check_samples};
+use crate::data::{Batch, Dataset};
+use crate::denoiser::{Denoiser, check_noise, check_shape};
+use crate::mean::mean;
 use crate::random::{Stream, generator, normal};
 use crate::show::{Bundle, Chart, Show, digits, grouped, interrupted, sides};
 use crate::{Error, Result, Schedule};
@@ -95,13 +96,12 @@ impl VariationalBound {
     /// ```
     pub fn of(&self, model: &dyn Denoiser, data: &Dataset) -> Result<Bound> {
         let (schedule, shape, device) = (model.schedule(), model.sample_shape(), model.device());
-        check_samples("data", &data.images(), &shape)?;
+        check_shape("data", &data.shape(), &shape)?;
         check_noise(model, "the bound")?;
-        let labels = model.classes().map(|_| data.labels());
         let size = shape.iter().product::<i64>() as f64;
         let mut samples = Vec::with_capacity(data.len());
-        for (start, length) in batches(data.len() as i64) {
-            let x0 = batch(&data.images(), (start, length), device)?;
+        for chosen in batches(data.len() as i64) {
+            let x0 = numbers(&data.batch_of(&chosen)?, device)?;
             samples.extend(values(&squares(&x0)?, prior_term(schedule, size))?);
         }
         let prior = mean(&samples);
@@ -110,13 +110,14 @@ impl VariationalBound {
             let (t, of_square) = (schedule.time(level)?, self.term(schedule, level, size)?);
             let mut rng = generator(self.seed, Stream::Evaluation, level as u64);
             let mut term = Vec::with_capacity(data.len());
-            for (start, length) in batches(data.len() as i64) {
+            for chosen in batches(data.len() as i64) {
                 if interrupted() {
                     let rule = format!("interrupted: a bound needs all {}", grouped(schedule.levels()));
                     return Err(Error::argument("levels", level, rule));
                 }
-                let x0 = batch(&data.images(), (start, length), device)?;
-                let labels = labels.as_ref().map(|labels| labels.f_narrow(0, start, length)?.f_to_device(device));
+                let batch = data.batch_of(&chosen)?;
+                let x0 = numbers(&batch, device)?;
+                let labels = model.classes().map(|_| batch.labels.f_to_device(device));
                 let eps = normal(&mut rng, &x0.size(), device)?;
                 let xt = x0.f_mul_scalar(schedule.alpha(t))?.f_add(&eps.f_mul_scalar(schedule.sigma(t))?)?;
                 let predicted = no_grad(|| model.denoise(&xt, t, labels.transpose()?.as_ref()))?;
@@ -152,13 +153,13 @@ fn prior_term(schedule: &Schedule, size: f64) -> (f64, f64) {
     (0.5 * size * (ratio - 1.0 - ratio.ln()), 0.5 * (schedule.alpha(1.0) / prior).powi(2))
 }
 
-/// Where the batches of so many samples begin, and how long they are.
-fn batches(count: i64) -> impl Iterator<Item = (i64, i64)> {
-    (0..count).step_by(BATCH as usize).map(move |start| (start, BATCH.min(count - start)))
+/// The indices of so many samples, a batch at a time.
+fn batches(count: i64) -> impl Iterator<Item = Vec<i64>> {
+    (0..count).step_by(BATCH as usize).map(move |start| (start..count.min(start + BATCH)).collect())
 }
 
-fn batch(images: &Tensor, (start, length): (i64, i64), device: Device) -> Result<Tensor> {
-    Ok(images.f_narrow(0, start, length)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
+fn numbers(batch: &Batch, device: Device) -> Result<Tensor> {
+    Ok(batch.images.f_to_device(device)?.f_to_kind(Kind::Double)?)
 }
 
 /// |x|^2 of each sample.
@@ -169,10 +170,6 @@ fn squares(x: &Tensor) -> Result<Tensor> {
 /// a + b x of each number.
 fn values(x: &Tensor, (a, b): (f64, f64)) -> Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(x.f_mul_scalar(b)?.f_add_scalar(a)?)?)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// A variational bound and its terms; [`VariationalBound::of`] makes one. As the value of a cell it draws the terms by level.
@@ -343,6 +340,19 @@ mod tests {
             let square = (&x0 - model.denoise(&xt, t, None).unwrap()).square().mean(Kind::Double).double_value(&[]);
             assert!((terms[level] - (a + b * 2.0 * square)).abs() < 1e-9, "{level}");
         }
+    }
+
+    /// Images that are kept as bytes become numbers a batch at a time.
+    #[test]
+    fn bytes_have_the_bound_of_their_numbers() {
+        let (bytes, _) = Dataset::digits().unwrap().split(0.02, 0).unwrap();
+        let labels = bytes.labels();
+        let names = bytes.classes();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let numbers = Dataset::new("numbers", &bytes.images(), Some(&labels), &names).unwrap();
+        let model = crate::Ideal::new(&Dataset::digits().unwrap(), &Schedule::cosine(5).unwrap()).unwrap();
+        let terms = |data: &Dataset| VariationalBound::ddpm().of(&model, data).unwrap().terms();
+        assert_eq!(terms(&bytes), terms(&numbers));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How often a classifier sees the class that was asked for.
 
 use super::Nearest;
+use crate::mean::mean;
 use crate::show::{Bundle, Show, Table, grouped};
 use crate::{Error, Result};
 use tch::Tensor;
@@ -181,9 +182,9 @@ impl Show for ClassReport {
                 table = table.shade(row, column + 1, share(count, self.asked(row)));
             }
         }
-        let mean = |values: &[f64]| percent(values.iter().sum::<f64>() / values.len() as f64);
+        let averaged = |values: &[f64]| percent(mean(values));
         let blank = vec![String::new(); self.classes.len()];
-        let means = [mean(&precision), mean(&recall), mean(&f1), grouped(self.len())];
+        let means = [averaged(&precision), averaged(&recall), averaged(&f1), grouped(self.len())];
         table.row(["mean".to_string()].into_iter().chain(blank).chain(means)).bundle()
     }
 }

@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::net::{Parameters, layers};
 use crate::random::{Stream, generator, permutation};
 use crate::sample::Samples;
-use crate::show::{interrupted, sides};
+use crate::show::{grouped, interrupted, sides};
 use crate::train::{AdamW, BETA1};
 use crate::{Error, Result, device};
 use layers::{Conv2d, Linear};
@@ -33,12 +33,11 @@ const AT_ONCE: i64 = 500;
 /// assert!(test.classify(&classifier)?.accuracy() > 0.5);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Classifier {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     name: String,
     classes: Vec<String>,
@@ -179,6 +178,14 @@ impl Classifier {
     }
 }
 
+impl std::fmt::Debug for Classifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Inner { name, classes, shape, parameters, .. } = &*self.inner;
+        let (classes, weights) = (classes.len(), grouped(parameters.len()));
+        write!(f, "Classifier of {name}: {}, {classes} classes, {weights} parameters", sides(shape))
+    }
+}
+
 impl Samples {
     /// The classes that were asked for beside those that a classifier sees.
     ///
@@ -229,6 +236,15 @@ mod tests {
         let accuracy = test.classify(&Classifier::fit(&train).unwrap()).unwrap().accuracy();
         println!("{accuracy}");
         assert!(accuracy > 0.95, "{accuracy}");
+    }
+
+    /// 1 x 32 x 9 and 32 x 64 x 9 of the convolutions, 1,024 x 128 and 128 x 10 of the layers, and their shifts.
+    #[test]
+    fn its_debug_is_one_line() {
+        let classifier = Classifier::fit_steps(&Dataset::digits().unwrap(), 1, 0).unwrap();
+        let count = 32 * 9 + 32 + 32 * 64 * 9 + 64 + 1024 * 128 + 128 + 128 * 10 + 10;
+        assert_eq!(count, 151_306);
+        assert_eq!(format!("{classifier:?}"), "Classifier of digits: 1 x 8 x 8, 10 classes, 151,306 parameters");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::frechet::features;
 use super::pairs::in_parts;
 use crate::data::Dataset;
 use crate::sample::{Distances, SamplerComparison};
-use crate::show::{grouped, sides};
+use crate::show::{evenly, grouped, sides};
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
@@ -77,9 +77,9 @@ impl SamplerComparison {
             let rule = format!("the samples are {}", sides(&own[1..]));
             return Err(Error::argument("data", sides(&shape[1..]), rule));
         }
-        let (all, taken) = (data.len(), data.len().min(MOST));
-        let indices: Vec<i64> = (0..taken).map(|index| (index * all / taken) as i64).collect();
-        let truth = features("data", &data.batch_of(&indices)?.images)?;
+        let chosen: Vec<i64> = evenly(data.len(), MOST).into_iter().map(|index| index as i64).collect();
+        let (all, taken) = (data.len(), chosen.len());
+        let truth = features("data", &data.batch_of(&chosen)?.images)?;
         let within = mean_distance(&truth, &truth)?;
         let mut values = Vec::with_capacity(images.len());
         for samples in &images {

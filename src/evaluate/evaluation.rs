@@ -2,6 +2,7 @@
 
 use super::{ClassReport, Frechet, Nearest, PrecisionRecall, energy_distance, frechet_distance, precision_recall};
 use crate::data::Dataset;
+use crate::mean::mean;
 use crate::sample::Samples;
 use crate::show::{Bundle, Show, Table, digits, evenly, grouped, sides};
 use crate::{Error, Result};
@@ -62,15 +63,14 @@ impl Measures {
     }
 
     fn mean_f1(&self) -> Option<f64> {
-        let f1 = self.report.as_ref()?.f1();
-        Some(f1.iter().sum::<f64>() / f1.len().max(1) as f64)
+        Some(mean(&self.report.as_ref()?.f1()))
     }
 }
 
 impl Evaluation {
     /// Samples, the data that the model learned from, and data that it has not seen. Distances depend on counts, so that as many
-    /// of the samples are taken as of the held-out data, the first; and of more than 2,000 training images 2,000, evenly spaced, for
-    /// all but the nearest neighbours.
+    /// of the samples are taken as of the held-out data: the first samples, and held-out data evenly spaced, since a folder's comes
+    /// class by class. Of more than 2,000 training images 2,000 are taken, evenly spaced too, for all but the nearest neighbours.
     ///
     /// Features are the pixels themselves: the numbers rank runs on the same data, and are not those of papers, whose features are
     /// an Inception network's.
@@ -101,9 +101,9 @@ impl Evaluation {
             }
         }
         let count = samples.len().min(test.len());
-        let first: Vec<i64> = (0..count as i64).collect();
-        let held_out = test.select(test.name().to_string(), &first)?;
-        let taken: Vec<i64> = evenly(train.len(), MOST).into_iter().map(|index| index as i64).collect();
+        let spread = |data: &Dataset, most| evenly(data.len(), most).into_iter().map(|index| index as i64).collect();
+        let (shown, taken): (Vec<i64>, Vec<i64>) = (spread(test, count), spread(train, MOST));
+        let held_out = test.select(test.name().to_string(), &shown)?;
         let truth = train.batch_of(&taken)?.images;
         let drawn = samples.images().f_narrow(0, 0, count as i64)?;
         let labels = samples.labels().f_narrow(0, 0, count as i64)?;
@@ -241,7 +241,8 @@ mod tests {
         let model = Ideal::new(&train, &Schedule::cosine(100).unwrap()).unwrap();
         let samples = Sampler::ddim(5).labels(0..10).count(30).sample(&model).unwrap();
         let evaluation = Evaluation::of(&samples, &train, &test).unwrap();
-        let held_out = test.images().narrow(0, 0, 30);
+        let spread: Vec<i64> = (0..30).map(|index| index * 179 / 29).collect(); // of 180
+        let held_out = test.images().index_select(0, &Tensor::from_slice(&spread));
         let frechet = |images: &Tensor| frechet_distance(images, &train.images()).unwrap().distance;
         let covered = |images: &Tensor| precision_recall(images, &train.images(), 3).unwrap();
         let measures = evaluation.measures();
@@ -258,9 +259,21 @@ mod tests {
             "30 samples, and 30 held-out of digits (10%), against 1,617 of digits (90%); fewer samples than numbers";
         assert!(text.starts_with(head), "{text}");
         assert!(text.contains("\n\n30 samples, 100.0% seen as asked for, by the nearest of digits (90%)"), "{text}");
-        assert!(text.contains("\n\n30 images, nearest of digits (90%): median distance 0.01"), "{text}");
+        assert!(text.contains("\n\n30 images, nearest of digits (90%): median distance 0.00"), "{text}");
         let html = bundle.get("text/html").unwrap().as_str().unwrap();
         assert!(html.matches("<table").count() == 2 && html.contains("%3Csvg"));
+    }
+
+    /// Of the first 30 of these all would be zeros and ones, and eight classes of ten without an F1.
+    #[test]
+    fn held_out_data_in_the_order_of_its_classes_is_seen_whole() {
+        let (train, test) = Dataset::digits().unwrap().split(0.9, 0).unwrap();
+        let order = Vec::<i64>::try_from(test.labels().argsort(0, false)).unwrap();
+        let sorted = test.select("sorted".into(), &order).unwrap();
+        let model = Ideal::new(&train, &Schedule::cosine(10).unwrap()).unwrap();
+        let samples = Sampler::ddim(1).labels(0..10).count(30).sample(&model).unwrap();
+        let measures = Evaluation::of(&samples, &train, &sorted).unwrap().measures();
+        assert!(measures[6].2 > 90.0, "{measures:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The score as a field of arrows, and two of them side by side.
 
-use crate::denoiser::{Denoiser, check_time};
+use crate::denoiser::{Denoiser, check_noise, check_time};
+use crate::mean::mean;
 use crate::random::{Stream, generator, normal};
 use crate::{Error, Result, Sampler};
 use std::rc::Rc;
@@ -50,7 +51,7 @@ impl ScoreField {
     /// steps, seed 0). Of a denoiser with classes it is the score without a label.
     ///
     /// # Errors
-    /// A denoiser of anything but points of 2 numbers; t outside (0, 1]; what the denoiser says.
+    /// A denoiser of anything but points of 2 numbers; a bridge between two data sets, whose noise is not Gaussian; t outside (0, 1]; what the denoiser says.
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -197,7 +198,7 @@ impl FieldComparison {
         if angles.is_empty() {
             return Err(Error::argument("score", "0 or not finite", "has no direction to compare"));
         }
-        Ok(angles.iter().sum::<f64>() / angles.len() as f64)
+        Ok(mean(&angles))
     }
 
     /// The angles at these points, in degrees; NaN where a score has no direction.
@@ -219,6 +220,7 @@ fn check(denoiser: &dyn Denoiser, t: f64) -> Result<()> {
         let rule = "a field is drawn in the plane: take a denoiser of points N x 2";
         return Err(Error::argument("sample shape", format!("{:?}", denoiser.sample_shape()), rule));
     }
+    check_noise(denoiser, "the score")?;
     check_time(t)
 }
 

@@ -1,5 +1,6 @@
 //! What a likelihood's evaluation found.
 
+use crate::mean::mean;
 use crate::show::{Bundle, Chart, Show, digits, grouped, sides};
 use crate::{Error, Result};
 
@@ -55,7 +56,7 @@ impl Likelihoods {
     /// ```
     #[must_use]
     pub fn mean(&self) -> f64 {
-        self.nats.iter().sum::<f64>() / self.nats.len() as f64
+        mean(&self.nats)
     }
 
     /// The standard error of the mean, by the spread of the samples; not a number for a single one.

@@ -4,10 +4,10 @@ use super::pairs::distances as pairwise;
 use crate::data::Dataset;
 use crate::labels;
 use crate::sample::Samples;
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped};
+use crate::show::{Bundle, Chart, Figure, Grid, Part, Plane, Show, coordinates, digits, evenly, grouped};
 use crate::{Error, Result};
 use std::rc::Rc;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// How many pairs a figure shows.
 const SHOWN: i64 = 20;
@@ -15,10 +15,15 @@ const SHOWN: i64 = 20;
 const AT_ONCE: usize = 1_024;
 /// As many stand side by side.
 const COLUMNS: i64 = 10;
+/// How many pairs of points are drawn: more would cover one another.
+const PAIRS: usize = 80;
+const BINS: usize = 30;
+/// The size of a picture that has another beside it.
+const BESIDE: (u32, u32) = (372, 320);
 
 /// Images, each with its nearest neighbour in a data set by Euclidean distance over all pixels (in [-1, 1]).
 ///
-/// As the value of a cell it draws pairs, image above neighbour, with their distances.
+/// As the value of a cell it draws pairs with their distances: image above neighbour, or points of the plane joined to theirs.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -27,7 +32,7 @@ const COLUMNS: i64 = 10;
 /// nearest.show()?;
 /// # Ok::<(), noisebook::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Nearest {
     images: Rc<Tensor>,
     pub(super) labels: Rc<Tensor>,
@@ -197,17 +202,40 @@ impl Dataset {
 impl Nearest {
     fn facts(&self) -> String {
         let agree = self.accuracy().map_or(String::new(), |share| format!(", {:.1}% of the same label", 100.0 * share));
-        format!("nearest of {}: median distance {:.2}{agree}", self.of, self.median_distance())
+        let median = self.median_distance();
+        let median = if median == 0.0 || median >= 0.1 { format!("{median:.2}") } else { digits(median) };
+        format!("nearest of {}: median distance {median}{agree}", self.of)
     }
 
-    /// Points over their neighbours.
+    /// Pairs of points, and all distances.
     fn points(&self) -> Result<Figure> {
-        let both = Tensor::f_cat(&[&*self.neighbours, &*self.images], 0)?;
-        let which = |label: i64| Tensor::f_full([self.images.size()[0]], label, (Kind::Int64, Device::Cpu));
-        let labels = Tensor::f_cat(&[which(0)?, which(1)?], 0)?;
-        let cloud = Cloud::new(&both, Some(&labels), &["nearest".into(), "points".into()])?;
-        let title = format!("{} points, {}", grouped(self.distances.len()), self.facts());
-        Ok(Figure::column([cloud.part("")]).title(title))
+        let count = self.distances.len();
+        let distances = Chart::new("How far all are").x_label("distance to the nearest");
+        let distances = distances.histogram("points", &self.distances, BINS).y_label("density");
+        let (points, neighbours) = (coordinates(&self.images)?, coordinates(&self.neighbours)?);
+        if points.len() == 1 {
+            return Ok(Figure::column([distances]).title(self.in_words("points")));
+        }
+        let shown = evenly(count, PAIRS);
+        let pick =
+            |columns: &[Vec<f64>], axis: usize| -> Vec<f64> { shown.iter().map(|&i| columns[axis][i]).collect() };
+        let [px, py, nx, ny] = [pick(&points, 0), pick(&points, 1), pick(&neighbours, 0), pick(&neighbours, 1)];
+        let of = if shown.len() < count { format!("{} of them, each", shown.len()) } else { "Each".to_string() };
+        let pairs = Plane::new(format!("{of} with its nearest")).x_label("x\u{2081}").y_label("x\u{2082}");
+        let pairs = pairs.pairs([&nx, &ny], [&px, &py]).size(BESIDE.0, BESIDE.1);
+        let note = format!("dot: a point; ring: the nearest of {}", self.of);
+        let parts: [Part; 2] = [pairs.into(), distances.size(BESIDE.0, BESIDE.1).into()];
+        Ok(Figure::row(parts).title(self.in_words("points")).note(note))
+    }
+
+    fn in_words(&self, what: &str) -> String {
+        format!("{} {what}, {}", grouped(self.distances.len()), self.facts())
+    }
+}
+
+impl std::fmt::Debug for Nearest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_words(if self.images.dim() == 2 { "points" } else { "images" }))
     }
 }
 
@@ -235,15 +263,16 @@ impl Show for Nearest {
             }));
             rows.extend(["image".to_string(), "nearest".to_string()]);
         }
-        let title = format!("{count} images, {}; {shown} shown", self.facts());
+        let title = format!("{}; {shown} shown", self.in_words("images"));
         let grid = Grid::new(&Tensor::f_cat(&images, 0)?)?.columns(columns as usize);
-        grid.captions(captions).row_labels(rows).title(title).bundle()
+        grid.rows_together(2).captions(captions).row_labels(rows).title(title).bundle()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Device;
 
     fn points(values: &[[f32; 2]], labels: &[i64]) -> Dataset {
         let flat: Vec<f32> = values.iter().flatten().copied().collect();
@@ -298,12 +327,20 @@ mod tests {
     }
 
     #[test]
-    fn points_are_drawn_over_their_neighbours() {
+    fn points_are_joined_to_their_neighbours() {
         let moons = Dataset::moons(100, 0.05).unwrap();
         let nearest = moons.redraw(1).unwrap().nearest(&moons).unwrap();
         let text = nearest.bundle().unwrap().plain_text().to_string();
-        assert!(text.starts_with("100 points, nearest of moons: median distance 0.0"), "{text}");
-        assert!(text.contains("\nnearest: 100 points") && text.contains("\npoints: 100 points"), "{text}");
+        let title = format!("{nearest:?}");
+        assert!(title.starts_with("100 points, nearest of moons: median distance 0.0"), "{title}");
+        assert!(text.starts_with(&format!("{title}\n80 of them, each with its nearest\n")), "{text}");
+        assert!(
+            text.contains("\n80 paths of at most 2 points") && text.contains("\npoints: 30 bars from 0.0"),
+            "{text}"
+        );
+        let line = Dataset::new("line", &Tensor::from_slice(&[0.0f32, 1.0, 3.0]).view([3, 1]), None, &[]).unwrap();
+        let text = line.nearest(&line).unwrap().bundle().unwrap().plain_text().to_string();
+        assert!(text.starts_with("3 points, nearest of line: median distance 0.00\nHow far all are"), "{text}");
     }
 
     #[test]

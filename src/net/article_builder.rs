@@ -2,7 +2,7 @@
 
 use super::article::ArticleUNet;
 use super::checks::check_sizes;
-use crate::{Error, Result, device};
+use crate::{Error, Result};
 use tch::Device;
 
 /// The description of an [`ArticleUNet`]; [`UNet::article`](super::UNet::article) starts one.
@@ -108,7 +108,7 @@ impl ArticleUNetBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192; a size that does not halve three times.
+    /// Numbers below 1 or above 8,192; a size that does not halve three times; a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -128,10 +128,6 @@ impl ArticleUNetBuilder {
             return Err(Error::argument("image_size", self.image_size, rule));
         }
         ArticleUNet::from_valid(self)
-    }
-
-    pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
     }
 }
 

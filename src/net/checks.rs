@@ -27,16 +27,11 @@ pub(super) fn check_training(dropout: f64, time: TimeEmbedding) -> Result<()> {
     if !(0.0..1.0).contains(&dropout) {
         return Err(Error::argument("dropout", dropout, "the share that is dropped lies from 0 to below 1"));
     }
-    match time {
-        TimeEmbedding::Fourier { scale } if !(scale.is_finite() && scale > 0.0) => {
-            Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"))
-        }
-        _ => Ok(()),
-    }
+    time.check()
 }
 
 /// That a network can take this input: samples of its shape, a level for each, and labels if it knows classes.
-pub(super) fn check_input(network: &dyn Network, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
+pub(crate) fn check_input(network: &dyn Network, x: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<()> {
     let (shape, size) = (network.sample_shape(), x.size());
     if size.len() != shape.len() + 1 || size[1..] != shape {
         let rule = format!("this network takes N x {}", sides(&shape));

@@ -5,7 +5,6 @@ use super::parameters_builder::ParametersBuilder;
 use super::summary::Summary;
 use super::time::{TimeEmbedding, fourier, frequencies, sinusoidal, sinusoidal_frequencies};
 use crate::Result;
-use crate::schedule::Levels;
 use std::f64::consts::TAU;
 use tch::{Device, Kind, Tensor};
 
@@ -86,16 +85,15 @@ impl Condition {
         Ok(Self { waves, time, classes })
     }
 
-    /// N x width, for N levels and labels that were checked.
-    pub(super) fn forward(&self, levels: &Levels, labels: Option<&Tensor>, device: Device) -> Result<Tensor> {
-        let time = self.waves.of(&levels.times(), device)?;
-        let mut vector = self.time.1.forward(&self.time.0.forward(&time)?.f_silu()?)?;
+    /// N x width, for the waves of N levels and labels that were checked.
+    pub(super) fn forward(&self, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        let mut vector = self.time.1.forward(&self.time.0.forward(waves)?.f_silu()?)?;
         if let Some((classes, count)) = &self.classes {
-            let null = Tensor::f_full([levels.len() as i64], *count, (Kind::Int64, device))?;
+            let null = Tensor::f_full(&waves.size()[..1], *count, (Kind::Int64, waves.device()))?;
             let indices = match labels {
                 None => null,
                 Some(labels) => {
-                    let labels = labels.f_to_device(device)?;
+                    let labels = labels.f_to_device(waves.device())?;
                     labels.f_where_self(&labels.f_ge(0)?, &null)?
                 }
             };

@@ -16,9 +16,9 @@ pub(super) struct Dropout {
 }
 
 impl Dropout {
-    /// Drops each number with this probability, to 1/65,536.
+    /// Drops each number with this probability, below 1, to 1/65,536: never all of them, which nothing could make up for.
     pub(super) fn new(probability: f64, seed: u64, step: u64) -> Self {
-        let dropped = (probability * PARTS).round() as i64;
+        let dropped = (probability * PARTS).round().min(PARTS - 1.0) as i64;
         Self { rng: generator(seed, Stream::Dropout, step), dropped }
     }
 
@@ -49,6 +49,8 @@ mod tests {
         assert!((zero - 0.25).abs() < 4.0 * (0.25f64 * 0.75 / 400_000.0).sqrt(), "{zero}");
         assert!((out.max().double_value(&[]) - 4.0 / 3.0).abs() < 1e-12);
         assert_eq!(Dropout::new(0.0, 0, 0).apply(&ones).unwrap(), ones);
+        let all_but_some = Dropout::new(1.0 - 1e-9, 0, 0).apply(&ones).unwrap();
+        assert!((all_but_some.max().double_value(&[]), all_but_some.min().double_value(&[])) == (65_536.0, 0.0));
         let mut layers = Dropout::new(0.25, 0, 3);
         assert_ne!(layers.apply(&ones).unwrap(), layers.apply(&ones).unwrap());
     }

@@ -3,7 +3,7 @@
 use super::checks::{check_sizes, check_training};
 use super::mlp::Mlp;
 use super::time::TimeEmbedding;
-use crate::{Result, device};
+use crate::Result;
 use tch::Device;
 
 /// The description of an [`Mlp`]; [`Mlp::builder`] starts one.
@@ -158,7 +158,7 @@ impl MlpBuilder {
     /// Checks the description and makes the network.
     ///
     /// # Errors
-    /// Numbers below 1 or above 8,192, dropout outside [0, 1), frequencies without a positive deviation.
+    /// Numbers below 1 or above 8,192, dropout outside [0, 1), frequencies without a positive deviation, a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -174,10 +174,6 @@ impl MlpBuilder {
         ])?;
         check_training(self.dropout, self.time_embedding)?;
         Mlp::from_valid(self)
-    }
-
-    pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
     }
 }
 

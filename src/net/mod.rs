@@ -18,6 +18,7 @@ mod mlp_builder;
 mod parameters;
 mod parameters_builder;
 mod saved;
+mod shared;
 mod summary;
 mod time;
 mod time_features;
@@ -28,6 +29,7 @@ mod unet_layers;
 
 pub use article::ArticleUNet;
 pub use article_builder::ArticleUNetBuilder;
+pub(crate) use checks::check_input;
 pub use image_size::ImageSize;
 pub use layer_times::LayerTimes;
 pub use mlp::Mlp;
@@ -40,8 +42,8 @@ pub use time_features::TimeFeatures;
 pub use unet::UNet;
 pub use unet_builder::UNetBuilder;
 
-use crate::Result;
 use crate::schedule::Levels;
+use crate::{Error, Result};
 use std::rc::Rc;
 use tch::{Device, Tensor};
 
@@ -71,7 +73,7 @@ use tch::{Device, Tensor};
 ///
 /// impl Network for Line {
 ///     fn forward(&self, x: &Tensor, levels: &Levels, _: Option<&Tensor>) -> noisebook::Result<Tensor> {
-///         let times = Tensor::from_slice(&levels.times()).view([-1, 1]).to_kind(Kind::Float);
+///         let times = Tensor::from_slice(&levels.times()).view([-1, 1]).to_kind(Kind::Float).to_device(x.device());
 ///         Ok((x * &*self.slope + &*self.offset) / (times + 1.0))
 ///     }
 ///     fn parameters(&self) -> &Parameters { &self.parameters }
@@ -205,6 +207,58 @@ pub trait Network: std::fmt::Debug {
     ) -> Result<Tensor> {
         let _ = (seed, step);
         self.forward(x, levels, labels)
+    }
+
+    /// The share of its numbers that training leaves out at random: 0 where the network has no dropout.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let mlp = Mlp::builder().dropout(0.1).build()?;
+    /// assert_eq!(Network::dropout(&mlp), 0.1);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn dropout(&self) -> f64 {
+        0.0
+    }
+
+    /// All that [`forward`](Self::forward) takes from the levels, on the network's device: N x so many numbers. `None`, the
+    /// default, for a network that looks at its levels itself.
+    ///
+    /// With it a GPU can record the network's pass once, as a CUDA graph, and launch it as a whole
+    /// ([`cuda_graphs`](crate::accel::cuda_graphs)).
+    ///
+    /// # Errors
+    /// What libtorch says when there is no memory left.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let levels = Levels::new(&Schedule::linear(1_000)?, [0, 999])?;
+    /// let waves = UNet::article().image_size(8).build()?.encode(&levels)?.unwrap();
+    /// assert_eq!(waves.size(), [2, 256]); // sines and cosines of the level's index
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
+        let _ = levels;
+        Ok(None)
+    }
+
+    /// [`forward`](Self::forward) for levels that [`encode`](Self::encode) made of, `x` and labels that were checked and lie on
+    /// the network's device: nothing but operations on that device, none of which the host waits for.
+    ///
+    /// # Errors
+    /// A network that encodes nothing.
+    ///
+    /// ```
+    /// # use noisebook::prelude::*;
+    /// let unet = UNet::article().image_size(8).device(Device::Cpu).build()?;
+    /// let (x, levels) = (Tensor::ones([1, 3, 8, 8], (Kind::Float, Device::Cpu)), Levels::at(&Schedule::cosine(10)?, 0.5, 1)?);
+    /// let waves = unet.encode(&levels)?.unwrap();
+    /// assert_eq!(unet.forward_encoded(&x, &waves, None)?, unet.forward(&x, &levels, None)?);
+    /// # Ok::<(), noisebook::Error>(())
+    /// ```
+    fn forward_encoded(&self, x: &Tensor, levels: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
+        let _ = (x, labels);
+        Err(Error::argument("levels", format!("{:?}", levels.size()), "this network looks at its levels itself"))
     }
 
     /// What the network is, as a JSON object with a `kind`: its file holds it. Empty for one that a file cannot tell how to

@@ -1,7 +1,8 @@
 //! How a network is told the time.
 
-use crate::Result;
+use crate::device::upload;
 use crate::random::{Stream, generator};
+use crate::{Error, Result};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use tch::{Device, Kind, Tensor};
@@ -39,6 +40,16 @@ impl TimeEmbedding {
     pub fn fourier() -> Self {
         Self::Fourier { scale: 16.0 }
     }
+
+    /// That its frequencies can be drawn.
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Fourier { scale } if !(scale.is_finite() && scale > 0.0) => {
+                Err(Error::argument("scale", scale, "the frequencies' deviation is a positive number"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `count` frequencies from N(0, scale^2).
@@ -55,7 +66,7 @@ pub(super) fn fourier(times: &[f64], frequencies: &[f64], device: Device) -> Res
 }
 
 fn waves(angles: &Tensor, device: Device) -> Result<Tensor> {
-    Ok(Tensor::f_cat(&[angles.f_sin()?, angles.f_cos()?], 1)?.f_to_kind(Kind::Float)?.f_to_device(device)?)
+    upload(&Tensor::f_cat(&[angles.f_sin()?, angles.f_cos()?], 1)?.f_to_kind(Kind::Float)?, device)
 }
 
 /// The sinusoidal embedding of Vaswani et al. 2017, section 3.5: [sin(t w_i), cos(t w_i)], w_i = 10000^(-2i/width), in

@@ -128,11 +128,7 @@ impl TimeEmbedding {
             let rule = format!("an even number from 2 to {MOST_FEATURES}: half are sines, half cosines");
             return Err(Error::argument("count", count, rule));
         }
-        if let Self::Fourier { scale } = self
-            && !(scale.is_finite() && scale > 0.0)
-        {
-            return Err(Error::argument("scale", scale, "a positive number"));
-        }
+        self.check()?;
         TimeFeatures::of(&Waves::new(self, count, seed))
     }
 }
@@ -216,6 +212,6 @@ mod tests {
             assert_eq!(said(count), format!("count = {count}: {rule}"));
         }
         let scale = TimeEmbedding::Fourier { scale: -1.0 }.features(4, 0).unwrap_err().to_string();
-        assert_eq!(scale, "scale = -1: a positive number");
+        assert_eq!(scale, "scale = -1: the frequencies' deviation is a positive number");
     }
 }

@@ -4,7 +4,7 @@ use super::checks::{check_sizes, check_training};
 use super::image_size::ImageSize;
 use super::time::TimeEmbedding;
 use super::unet::UNet;
-use crate::{Error, Result, device};
+use crate::{Error, Result};
 use tch::Device;
 
 /// The description of a [`UNet`]; [`UNet::builder`] starts one.
@@ -255,7 +255,7 @@ impl UNetBuilder {
     /// # Errors
     /// Numbers below 1 or above 8,192, multipliers above 64 or more than 16 of them, or more than the image halves for, an odd
     /// number of base channels, channels that groups or heads do not divide, attention at a resolution that the network has not, dropout outside
-    /// [0, 1), a scale of frequencies that is not positive.
+    /// [0, 1), a scale of frequencies that is not positive, a GPU that is not there.
     ///
     /// ```
     /// use noisebook::prelude::*;
@@ -270,10 +270,6 @@ impl UNetBuilder {
     /// The size at each resolution, from full to coarsest.
     pub(super) fn resolutions(&self) -> Vec<ImageSize> {
         std::iter::successors(Some(self.image_size), |size| Some(size.half())).take(self.channel_mults.len()).collect()
-    }
-
-    pub(super) fn device_or_best(&self) -> Device {
-        self.device.unwrap_or_else(device::best)
     }
 
     fn check(&self) -> Result<()> {

@@ -1,11 +1,11 @@
 //! Classifier guidance: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis".
 
-use crate::denoiser::{Denoiser, check_noise};
+use crate::denoiser::{Denoiser, check_noise, left_to};
 use crate::show::{Bundle, Show, digits};
-use crate::{Error, Result, Schedule};
+use crate::{Error, Result};
 use std::fmt;
 use std::rc::Rc;
-use tch::{Device, Tensor, with_grad};
+use tch::{Tensor, with_grad};
 
 /// ln p(y | x_t) of each sample, from x_t, t and the labels.
 type LogProbability = dyn Fn(&Tensor, f64, Option<&Tensor>) -> Result<Tensor>;
@@ -127,20 +127,10 @@ impl Denoiser for ClassifierGuided {
         Ok(None)
     }
 
-    fn schedule(&self) -> &Schedule {
-        self.inner.schedule()
-    }
-
-    fn sample_shape(&self) -> Vec<i64> {
-        self.inner.sample_shape()
-    }
+    left_to!(inner: schedule sample_shape device);
 
     fn classes(&self) -> Option<i64> {
         self.classes
-    }
-
-    fn device(&self) -> Device {
-        self.inner.device()
     }
 }
 
@@ -159,7 +149,7 @@ impl Show for ClassifierGuided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dataset, Diffusion, Gaussian, GaussianMixture, Mlp, Prediction, Sampler};
+    use crate::{Dataset, Diffusion, Gaussian, GaussianMixture, Mlp, Prediction, Sampler, Schedule};
     use tch::Kind;
 
     fn largest(x: Tensor) -> f64 {

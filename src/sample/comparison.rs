@@ -22,8 +22,8 @@ const LONG: usize = 14;
 const BESIDE_LONG: usize = 8;
 
 impl Sampler {
-    /// What each of these samplers makes of the same noise, that of the first: a row each, named by what differs. The lists come
-    /// from [`step_counts`](Self::step_counts), [`guidance_scales`](Self::guidance_scales), [`etas`](Self::etas) and
+    /// What each of these samplers makes of the same noise, that of the first (at the scale of the level that each starts from):
+    /// a row each, named by what differs. The lists come from [`step_counts`](Self::step_counts), [`guidance_scales`](Self::guidance_scales), [`etas`](Self::etas) and
     /// [`all`](Self::all), or are written out.
     ///
     /// The first says how many samples there are; the others need not. An interrupt ends it, and keeps the rows that are whole.
@@ -45,6 +45,7 @@ impl Sampler {
         };
         let model: Rc<dyn Denoiser> = Rc::new(model.clone());
         let noise = Rc::new(first.iter(&model)?.x);
+        let std = first.first_std(&*model)?;
         let count = noise.size()[0] as usize;
         for sampler in samplers {
             if let Some(other) = sampler.count.or(sampler.labels.as_ref().map(Vec::len)).filter(|&other| other != count)
@@ -55,7 +56,7 @@ impl Sampler {
         }
         let mut rows = Vec::with_capacity(samplers.len());
         for sampler in samplers {
-            match sampler.draw(&model, &noise)? {
+            match sampler.draw(&model, &noise, std)? {
                 Some(row) => rows.push(row),
                 None if rows.is_empty() => {
                     return Err(Error::argument("samplers", samplers.len(), "interrupted before the first was done"));
@@ -71,14 +72,24 @@ impl Sampler {
             samplers,
             rows: rows.into(),
             noise,
+            std,
             asked,
         })
     }
 
-    /// The samples that it makes of this noise, unless somebody asks for an end.
-    pub(super) fn draw(&self, model: &Rc<dyn Denoiser>, noise: &Rc<Tensor>) -> Result<Option<Row>> {
+    /// The deviation of the noise that it starts from; 1 for a bridge's starts, which are no noise.
+    fn first_std(&self, model: &dyn Denoiser) -> Result<f64> {
+        Ok(match model.starts(1, self.seed)? {
+            None => model.schedule().prior_std(self.times(model.schedule())?[0]),
+            Some(_) => 1.0,
+        })
+    }
+
+    /// The samples that it makes of this noise of this deviation, unless somebody asks for an end.
+    fn draw(&self, model: &Rc<dyn Denoiser>, noise: &Tensor, std: f64) -> Result<Option<Row>> {
         let mut last = None;
-        let from_noise = Self { start: Some(Rc::clone(noise)), count: None, ..self.clone() };
+        let start = noise.f_mul_scalar(self.first_std(&**model)? / std)?;
+        let from_noise = Self { start: Some(Rc::new(start)), count: None, ..self.clone() };
         for step in from_noise.iter(model)? {
             last = Some(step?);
         }
@@ -118,6 +129,8 @@ pub struct SamplerComparison {
     differences: Rc<Differences>,
     rows: Rc<[Row]>,
     noise: Rc<Tensor>,
+    /// The deviation of that noise.
+    std: f64,
     /// How many samplers were asked for.
     asked: usize,
 }
@@ -190,7 +203,7 @@ impl SamplerComparison {
             let exact = (&limit.labels, limit.guidance_scale, limit.knobs);
             let name = format!("{} {exact:?}", Differences::in_full(&limit));
             if !limits.iter().any(|(known, _)| *known == name) {
-                let Some(found) = limit.draw(&self.model, &self.noise)? else {
+                let Some(found) = limit.draw(&self.model, &self.noise, self.std)? else {
                     return Err(Error::argument("convergence", steps, "interrupted before its samples were drawn"));
                 };
                 limits.push((name.clone(), found.samples));
@@ -312,6 +325,24 @@ mod tests {
         let again = Sampler::heun(10).start_from(&alone.noise()).sample(&model).unwrap();
         assert_eq!(images[1], again.images());
         assert_eq!(comparison.evaluations(), [10, 19, 10]);
+    }
+
+    /// Leading steps begin below t = 1, where noise that explodes is less: all rows are as if drawn alone with one seed.
+    #[test]
+    fn each_starts_at_the_scale_of_its_first_level() {
+        let model = gaussian(&Schedule::edm(100).unwrap());
+        let leading = |steps| Sampler::ddim(steps).count(5).spacing(crate::schedule::Spacing::Leading);
+        let samplers = [Sampler::ddim(10).count(5), leading(10), leading(50)];
+        let comparison = Sampler::compare(&samplers, &model).unwrap();
+        let tops = samplers.each_ref().map(|sampler| sampler.iter(&model).unwrap().x.std(true).double_value(&[]));
+        assert!(tops[1] < 0.8 * tops[0], "{tops:?}");
+        for (sampler, images) in samplers.iter().zip(comparison.images()) {
+            let alone = sampler.sample(&model).unwrap().images();
+            assert!((images - alone).abs().max().double_value(&[]) < 1e-6, "{sampler:?}");
+        }
+        // Started too wide it would be about as far off as the data is wide.
+        let errors = comparison.convergence(100).unwrap().values();
+        assert!(errors.iter().all(|error| *error < 0.2), "{errors:?}");
     }
 
     #[test]

@@ -54,8 +54,13 @@ impl Method for Ddpm {
 
 impl Rule for Ddpm {
     fn step(&mut self, step: &Step) -> Result<Tensor> {
-        let posterior = step.schedule().posterior(step.t, step.s)?;
-        let mean = posterior.mean(step.x, step.x0)?;
-        if step.s == 0.0 { Ok(mean) } else { mix(1.0, &mean, posterior.variance.sqrt(), &step.noise()?) }
+        drawn(step, step.x, step.x0)
     }
+}
+
+/// x_s ~ q(x_s | x_t, x_0): of the right variance however long the step is, also from alpha = 0.
+pub(super) fn drawn(step: &Step, x: &Tensor, x0: &Tensor) -> Result<Tensor> {
+    let posterior = step.schedule().posterior(step.t, step.s)?;
+    let mean = posterior.mean(x, x0)?;
+    if step.s == 0.0 { Ok(mean) } else { mix(1.0, &mean, posterior.variance.sqrt(), &step.noise()?) }
 }

@@ -90,8 +90,19 @@ impl Distances {
         }
     }
 
+    /// The title, and which sampler comes nearest.
+    fn finding(&self) -> String {
+        let finite = (0..self.values.len()).filter(|&at| self.values[at].is_finite());
+        match finite.min_by(|&a, &b| self.values[a].total_cmp(&self.values[b])) {
+            Some(best) if self.values.len() > 1 => {
+                format!("{}: {} at best ({})", self.title, digits(self.values[best]), self.names[best])
+            }
+            _ => self.title.clone(),
+        }
+    }
+
     fn chart(&self) -> Chart {
-        let mut chart = Chart::new(&self.title).x_label(self.axis.label).y_label(&self.what);
+        let mut chart = Chart::new(self.finding()).x_label(self.axis.label).y_label(&self.what);
         let all = || self.values.iter().chain(self.floor.iter().map(|(_, value)| value));
         let (low, high) = all().fold((f64::INFINITY, 0.0_f64), |(low, high), &value| (low.min(value), high.max(value)));
         // Orders of magnitude are read on a logarithmic axis; a 0 is a gap there.
@@ -109,7 +120,7 @@ impl Distances {
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let (xs, ys): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
             let name = if line.is_empty() { "samples" } else { line };
-            chart = if xs.len() == 1 { chart.points(name, &xs, &ys) } else { chart.line(name, &xs, &ys) };
+            chart = if xs.len() == 1 { chart.points(name, &xs, &ys) } else { chart.measured(name, &xs, &ys) };
         }
         if let Some((name, value)) = &self.floor {
             let ends = |start: f64, pick: fn(f64, f64) -> f64| self.axis.xs.iter().copied().fold(start, pick);

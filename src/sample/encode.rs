@@ -63,7 +63,8 @@ impl Sampler {
     /// [`Samples::noise`], or, of given images, from [`encode`](Self::encode).
     ///
     /// # Errors
-    /// Fewer than 2 samples, noises of different shapes or of length 0; else as [`iter`](Self::iter).
+    /// Fewer than 2 samples, noises of different shapes or of length 0, or opposite ones, between which every great circle is as
+    /// short as any other; else as [`iter`](Self::iter).
     ///
     /// ```
     /// # use noisebook::prelude::*;
@@ -99,6 +100,10 @@ impl Sampler {
         }
         let [(from, a), (to, b)] = &ends[..] else { unreachable!("two ends") };
         let cosine = from.f_mul(to)?.f_sum(Kind::Double)?.f_double_value(&[])? / (a * b);
+        if cosine < -1.0 + 1e-6 {
+            let rule = "it lies opposite to `from`, and no way between the two is the shortest: take another noise";
+            return Err(Error::argument("to", format!("cosine {cosine:.6}"), rule));
+        }
         let angle = cosine.clamp(-1.0, 1.0).acos();
         let mut noises = Vec::with_capacity(count);
         for k in 0..count {
@@ -216,5 +221,7 @@ mod tests {
         let between = |from: &Tensor, count| Sampler::ddim(10).interpolate(&model, from, &x.ones_like(), count);
         assert_eq!(between(&x, 1).unwrap_err().to_string(), "count = 1: draw at least 2: both ends");
         assert_eq!(between(&x, 3).unwrap_err().to_string(), "from = [1, 2], length 0: one sample's noise, not 0");
+        let rule = "it lies opposite to `from`, and no way between the two is the shortest: take another noise";
+        assert_eq!(between(&(&x - 2.0), 3).unwrap_err().to_string(), format!("to = cosine -1.000000: {rule}"));
     }
 }

@@ -160,7 +160,7 @@ fn rows(frames: &[&Frame], labels: &Tensor, from: &str) -> Result<Grid> {
     captions.extend(frames.iter().map(|frame| format!("t = {:.2}", frame.t)));
     let title = way(from, "image");
     let grid = Grid::new(&Tensor::f_stack(&images, 0)?)?.columns(frames.len());
-    Ok(grid.row_labels(rows).captions(captions).title(title))
+    Ok(grid.rows_together(2).row_labels(rows).captions(captions).title(title))
 }
 
 impl Show for Trajectory {

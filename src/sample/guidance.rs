@@ -1,11 +1,11 @@
 //! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance".
 
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoiser, left_to};
 use crate::show::{Bundle, Show, digits};
-use crate::{Error, Result, Schedule};
+use crate::{Error, Result};
 use std::fmt;
 use std::rc::Rc;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// Keeps the quotient of two spreads at 1 where both are 0.
 const TINY: f64 = 1e-12;
@@ -190,25 +190,7 @@ impl Denoiser for ClassifierFree {
         if self.rescale > 0.0 { self.rescaled(&x0, &with) } else { Ok(x0) }
     }
 
-    fn starts(&self, count: usize, seed: u64) -> Result<Option<Tensor>> {
-        self.inner.starts(count, seed)
-    }
-
-    fn schedule(&self) -> &Schedule {
-        self.inner.schedule()
-    }
-
-    fn sample_shape(&self) -> Vec<i64> {
-        self.inner.sample_shape()
-    }
-
-    fn classes(&self) -> Option<i64> {
-        self.inner.classes()
-    }
-
-    fn device(&self) -> Device {
-        self.inner.device()
-    }
+    left_to!(inner: starts schedule sample_shape classes device);
 }
 
 impl fmt::Debug for ClassifierFree {
@@ -234,7 +216,8 @@ impl Show for ClassifierFree {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{Error, GaussianMixture};
+    use crate::{Error, GaussianMixture, Schedule};
+    use tch::Device;
 
     /// The exact denoiser of one Gaussian N(mu_c, s^2) a class, and of N(0, s^2) without a label:
     /// E[x_0 | x_t] = mu + s^2 alpha/(alpha^2 s^2 + sigma^2) (x_t - alpha mu).

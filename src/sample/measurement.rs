@@ -4,7 +4,7 @@ use crate::show::{Bundle, Show, grouped, sides};
 use crate::{Error, Result};
 use std::fmt;
 use std::rc::Rc;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A linear measurement y = A x_0 of samples: some of their elements, their grey, or their means over squares of pixels.
 ///
@@ -127,6 +127,14 @@ impl Measurement {
         }
     }
 
+    /// The same, its mask moved to a device once for all that it projects there.
+    pub(super) fn on(&self, device: Device) -> Result<Self> {
+        Ok(match &self.of {
+            Of::Elements(mask) => Self::mask(&mask.f_to_device(device)?.f_to_kind(Kind::Bool)?),
+            Of::Channels | Of::Squares(_) => self.clone(),
+        })
+    }
+
     /// A^+ A x of a batch: an orthogonal projection.
     pub(super) fn project(&self, batch: &Tensor) -> Result<Tensor> {
         match &self.of {
@@ -196,7 +204,6 @@ impl Show for Measurement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     /// A^+ (A A^+)^-1 A by an explicit matrix A, row by row, and the projection's two properties.
     #[test]

@@ -42,7 +42,8 @@
 //! [`Sampler::guidance_scales`] and [`Sampler::etas`] make lists of them, and a [`SamplerComparison`] measures what it drew.
 //!
 //! The state is float64, whatever the network's kind. The last step of every sampler, to the data at t = 0, is predicted
-//! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite.
+//! x_0. A step from alpha = 0, where nothing is left of the image, is DDIM's where the sampler's own would be infinite, and DDPM's
+//! where that of `reverse_sde` or `predictor_corrector`, which are right for short steps, would make noise wider than it is.
 
 mod ancestral;
 mod annealed_langevin;

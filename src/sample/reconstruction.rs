@@ -1,8 +1,9 @@
 //! Given, its noise, decoded: the way there and back by the same ODE.
 
 use super::sampler::Sampler;
-use super::triptych::{Triptych, mean, squared_errors};
+use super::triptych::{Triptych, squared_errors};
 use crate::denoiser::Denoiser;
+use crate::mean::mean;
 use crate::show::{Bundle, Show, digits};
 use crate::{Error, Result};
 use std::rc::Rc;

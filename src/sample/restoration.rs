@@ -3,8 +3,9 @@
 use super::measurement::Measurement;
 use super::restore::Restore;
 use super::sampler::Sampler;
-use super::triptych::{Triptych, mean, squared_errors};
+use super::triptych::{Triptych, squared_errors};
 use crate::denoiser::Denoiser;
+use crate::mean::mean;
 use crate::show::{Bundle, Show, digits, grouped};
 use crate::{Error, Result};
 use std::rc::Rc;

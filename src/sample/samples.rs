@@ -4,7 +4,7 @@ use super::figure::{FOLLOWED, MOVING, Trajectory, animation, drawn_x, samples_pi
 use super::points;
 use super::sampler::Sampler;
 use super::steps::SampleSteps;
-use crate::show::{Animation, Bundle, Figure, Live, Part, Show, grouped, interrupted};
+use crate::show::{Animation, Bundle, Figure, Live, Part, Place, Show, grouped, interrupted};
 use crate::{Error, Result};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ const LIVE_AFTER: Duration = Duration::from_secs(2);
 /// As many numbers of images are kept of a moment, about.
 const KEPT_NUMBERS: i64 = 200_000;
 
-/// Samples, with what led to them. As the value of a cell they draw a grid.
+/// Samples, with what led to them. As the value of a cell they draw a grid: in the cell that drew them, in the place of the
+/// picture that moved meanwhile.
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -38,6 +39,8 @@ pub struct Samples {
     total: usize,
     /// Whether they lead from one noise to another.
     pub(super) between: bool,
+    /// Of the live figure.
+    place: Option<Place>,
 }
 
 /// A moment of the way back.
@@ -123,7 +126,18 @@ impl Samples {
         }
         let images = images.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
         let [images, noise, labels] = [images, noise, labels].map(Rc::new);
-        Ok(Self { images, noise, labels, seed, frames: kept_frames.into(), from, done, total, between: false })
+        Ok(Self {
+            images,
+            noise,
+            labels,
+            seed,
+            frames: kept_frames.into(),
+            from,
+            done,
+            total,
+            between: false,
+            place: live.place(),
+        })
     }
 
     /// The samples: N x C x H x W (points: N x D), float32, on the CPU.
@@ -258,8 +272,9 @@ impl Samples {
         animation(&self.frames, &self.labels, self.from)
     }
 
-    /// The ways of samples that are points, from noise (or a source) to data, as lines through the frames that were kept: in the plane, or
-    /// against time where a point is one number. A ring is where a way starts.
+    /// The ways of samples that are points, from noise (or a source) to data, as lines through the frames that were kept: in the
+    /// plane and against time, or against time alone where a point is one number. Of many ways three are in colours of their own.
+    /// A ring is where a way starts, a dot where it ends.
     ///
     /// # Errors
     /// Samples that are images; if no frames were kept, or an interrupt came before the second.
@@ -302,10 +317,11 @@ impl Show for Samples {
         } else {
             format!("{count} samples, seed {}{early}", self.seed)
         };
-        match samples_picture(&self.images, &self.labels, title)? {
+        let bundle = match samples_picture(&self.images, &self.labels, title)? {
             Part::Grid(grid) => grid.bundle(),
             part => Figure::column([part]).bundle(),
-        }
+        };
+        Ok(bundle?.in_place(self.place.as_ref()))
     }
 }
 
@@ -359,10 +375,11 @@ mod tests {
         assert!(trajectory.contains("\nx\u{209c}, t = 1.00\n"), "{trajectory}");
         assert_eq!(trajectory.matches("predicted x\u{2080}\n").count(), 5, "{trajectory}");
         let paths = said(&points.paths().unwrap());
-        assert!(paths.starts_with("From noise to data: the ways of the first 60 of 70 samples\n"), "{paths}");
+        let title = "From noise to data: the ways of the first 60 of 70 samples, 3 of them in colour\n";
+        assert!(paths.starts_with(title), "{paths}");
         assert!(paths.contains("60 paths of at most 17 points"), "{paths}");
         let line = said(&sample(1).paths().unwrap());
-        assert!(line.contains("60 lines of 17 points"), "{line}");
+        assert!(line.contains("the others: 57 lines of 17 points") && line.matches("\nway ").count() == 3, "{line}");
         let step = Sampler::ddim(2).iter(&there(2)).unwrap().next().unwrap().unwrap();
         assert!(said(&step).contains("\nx\u{209c} at t = 1.000, sigma = 1.000\n"), "{}", said(&step));
     }
@@ -388,7 +405,10 @@ mod tests {
         let bridge = Diffusion::new(&mlp, &Schedule::flow(10).unwrap(), Prediction::Flow).unwrap().source(&moons);
         let samples = Sampler::euler(4).count(5).sample(&bridge).unwrap();
         let said = |shown: &dyn Show| shown.bundle().unwrap().plain_text().to_string();
-        assert!(said(&samples.paths().unwrap()).starts_with("From the source to data: the ways of 5 samples\n"));
+        assert!(
+            said(&samples.paths().unwrap())
+                .starts_with("From the source to data: the ways of 5 samples, 3 of them in colour\n")
+        );
         assert!(said(&samples.trajectory().unwrap()).starts_with("From the source to data: x\u{209c} and what"));
     }
 

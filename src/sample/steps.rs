@@ -245,6 +245,25 @@ pub(super) mod tests {
         assert_eq!(levels, (0..100).rev().map(f64::from).collect::<Vec<f64>>());
     }
 
+    /// The variance of each state on the way from N(0, 1), over that of noised data, N(0, alpha^2/4 + sigma^2): with data N(0, 1/4)
+    /// and its exact denoiser a step is linear in x and z, so that variances follow without a draw. Steps are uniform in t, and
+    /// the last one is left out.
+    pub(crate) fn widths(rule: &mut dyn Rule, schedule: &Schedule, steps: usize) -> Vec<f64> {
+        let one = |value: f64| Tensor::from_slice(&[value]);
+        let truth = |t: f64| 0.25 * schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2);
+        let times: Vec<f64> = (1..=steps).rev().map(|k| k as f64 / steps as f64).collect();
+        let mut variance = 1.0;
+        let mut width = |pair: &[f64]| {
+            let gain = 0.25 * schedule.alpha(pair[0]) / truth(pair[0]);
+            let mut factor = |x: f64, z: f64| {
+                one_step(rule, schedule, &one(x), &one(gain * x), &one(z), (pair[0], pair[1])).double_value(&[0])
+            };
+            variance = factor(1.0, 0.0).powi(2) * variance + factor(0.0, 1.0).powi(2);
+            variance / truth(pair[1])
+        };
+        times.windows(2).map(&mut width).collect()
+    }
+
     /// One step of a rule that asks the denoiser no more than once, with noise z.
     pub(crate) fn one_step(
         rule: &mut dyn Rule,

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::labels::caption;
-use crate::show::{Bundle, Cloud, Figure, Grid, Show, digits, grouped, sheet};
+use crate::show::{Bundle, Cloud, Figure, Grid, Show, grouped, sheet, two_digits};
 use tch::{Kind, Tensor};
 
 /// How many images are drawn.
@@ -26,10 +26,6 @@ pub(super) fn squared_errors(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(square.f_flatten(1, -1)?.f_mean_dim(&[1i64][..], false, Kind::Double)?)?)
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
 impl Show for Triptych {
     fn bundle(&self) -> Result<Bundle> {
         if self.rows[0].dim() == 2 {
@@ -48,7 +44,7 @@ impl Show for Triptych {
         let labels = Vec::<i64>::try_from(&self.labels)?;
         let mut captions: Vec<String> = labels.into_iter().take(shown as usize).map(caption).collect();
         captions.resize(2 * shown as usize, String::new());
-        captions.extend(self.errors.iter().take(shown as usize).map(|&error| digits(error)));
+        captions.extend(self.errors.iter().take(shown as usize).map(|&error| two_digits(error)));
         let few = if shown < count { format!("; {shown} of {} shown", grouped(count as usize)) } else { String::new() };
         let grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(shown as usize).captions(captions);
         grid.row_labels(self.names.map(String::from).to_vec()).title(format!("{}{few}", self.title)).bundle()

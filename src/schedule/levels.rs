@@ -2,6 +2,7 @@
 
 use super::Schedule;
 use super::chain::on_level;
+use crate::device::upload;
 use crate::show::{Bundle, Show, digits, grouped};
 use crate::{Error, Result};
 use tch::Tensor;
@@ -129,7 +130,7 @@ impl Levels {
         let mut shape = vec![1; like.dim()];
         shape[0] = -1;
         let values = Tensor::f_from_slice(&values)?.f_to_kind(like.f_kind()?)?;
-        Ok(values.f_view(shape.as_slice())?.f_to_device(like.device())?)
+        upload(&values.f_view(shape.as_slice())?, like.device())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One value in several MIME types.
 
 use super::look::escape;
+use super::place::Place;
 use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,8 @@ use std::path::Path;
 pub struct Bundle {
     data: Map<String, Value>,
     metadata: Map<String, Value>,
+    /// Where it is drawn, if that is in the running cell.
+    place: Option<Place>,
 }
 
 /// The ends of files' names, and what they hold.
@@ -42,7 +45,7 @@ impl Bundle {
     /// ```
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
-        let bundle = Self { data: Map::new(), metadata: Map::new() };
+        let bundle = Self { data: Map::new(), metadata: Map::new(), place: None };
         bundle.with("text/plain", Value::String(text.into()))
     }
 
@@ -194,6 +197,16 @@ impl Bundle {
 
     pub(super) fn metadata(&self) -> &Map<String, Value> {
         &self.metadata
+    }
+
+    /// The same, to be drawn in the place of a figure that the cell shows already.
+    pub(crate) fn in_place(mut self, place: Option<&Place>) -> Self {
+        self.place = place.cloned();
+        self
+    }
+
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     fn with(mut self, mime: &str, value: Value) -> Self {

@@ -50,6 +50,10 @@ pub(super) enum Style {
         drawn: usize,
         total: usize,
     },
+    /// A line of which only its course matters: thin, beneath others.
+    Faint,
+    /// A line through what was measured, each with its dot.
+    Measured,
     Points,
     /// Bars between edges: one x more than ys.
     Bars,
@@ -107,7 +111,7 @@ impl Chart {
         self
     }
 
-    /// Adds a line; its name stands beside it.
+    /// Adds a line; its name stands beside it, or below the chart where that has no room.
     ///
     /// ```
     /// let chart = noisebook::show::Chart::new("").line("a", &[0.0, 1.0, 2.0], &[1.0, f64::NAN, 3.0]);
@@ -115,6 +119,16 @@ impl Chart {
     #[must_use]
     pub fn line(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
         self.with(name.into(), Style::Line, xs, ys)
+    }
+
+    /// Adds a line that lies beneath others: thin and pale.
+    pub(crate) fn faint_line(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
+        self.with(name.into(), Style::Faint, xs, ys)
+    }
+
+    /// Adds a line with a dot at each of its few points.
+    pub(crate) fn measured(self, name: impl Into<String>, xs: &[f64], ys: &[f64]) -> Self {
+        self.with(name.into(), Style::Measured, xs, ys)
     }
 
     /// Adds points that no line joins.
@@ -180,7 +194,8 @@ impl Chart {
         self
     }
 
-    /// Sets the size in pixels, title left out. By default a chart takes the width that there is.
+    /// Sets the size in pixels, title left out, and names where they are too long or too many to stand beside the plot. By default
+    /// a chart takes the width that there is.
     ///
     /// ```
     /// let chart = noisebook::show::Chart::new("").size(320, 200);
@@ -212,7 +227,7 @@ impl Chart {
                 (width, (0.5 * width).clamp(200.0, 300.0).floor())
             }
         };
-        let body = plot::draw(self, width, height)?;
+        let (body, height) = plot::draw(self, width, height)?;
         let text = self.in_words();
         let alternative = format!("Chart. {}", text.replace('\n', "; "));
         Ok(Drawing { width, height, body, text, alternative }.titled(&self.title, available))

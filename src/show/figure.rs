@@ -1,11 +1,12 @@
 //! Several charts, grids and pictures of the plane as one picture.
 
-use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, text as label, text_width};
+use super::look::{Drawing, LABEL_SIZE, PAGE_WIDTH, text as label, text_width, wrap};
 use super::{Bundle, Chart, Grid, Plane, Show};
 use crate::{Error, Result};
 
 const GAP: f64 = 16.0;
-const NOTE_LINE: f64 = 20.0;
+const NOTE_GAP: f64 = 4.0;
+const NOTE_LINE: f64 = 16.0;
 
 /// Charts, grids and pictures of the plane in one picture, below one another or side by side.
 ///
@@ -169,9 +170,12 @@ impl Figure {
         let mut text = join(drawings.iter().map(|drawing| drawing.text.as_str()).collect(), "\n\n");
         let mut alternative = join(drawings.iter().map(|drawing| drawing.alternative.as_str()).collect(), " ");
         if !self.note.is_empty() {
-            height += NOTE_LINE;
-            width = width.max(text_width(&self.note, LABEL_SIZE));
-            body += &label(0.0, height - 4.0, "start", &self.note);
+            height += NOTE_GAP;
+            for line in wrap(&self.note, width.max(available), LABEL_SIZE) {
+                height += NOTE_LINE;
+                width = width.max(text_width(&line, LABEL_SIZE));
+                body += &label(0.0, height - 4.0, "start", &line);
+            }
             text += &format!("\n\n{}", self.note);
             alternative += &format!(" {}", self.note);
         }

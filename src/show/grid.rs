@@ -40,6 +40,8 @@ pub struct Grid {
     pub(super) columns: Option<usize>,
     captions: Option<Vec<String>>,
     pub(super) row_labels: Vec<String>,
+    /// So many rows belong together: after them is a gap.
+    pub(super) rows_together: Option<usize>,
     title: String,
     pub(super) scale: Option<u32>,
 }
@@ -76,6 +78,7 @@ impl Grid {
             columns: None,
             captions: None,
             row_labels: Vec::new(),
+            rows_together: None,
             title: String::new(),
             scale: None,
         })
@@ -120,6 +123,12 @@ impl Grid {
     #[must_use]
     pub fn row_labels(mut self, labels: Vec<String>) -> Self {
         self.row_labels = labels;
+        self
+    }
+
+    /// Sets a little apart each so many rows: what belongs to one image.
+    pub(crate) fn rows_together(mut self, rows: usize) -> Self {
+        self.rows_together = Some(rows.max(1));
         self
     }
 

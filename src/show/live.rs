@@ -3,6 +3,7 @@
 use super::Show;
 use super::frame::{FrameId, MessageKind};
 use super::outlet::Outlet;
+use super::place::Place;
 use crate::{Error, Result};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -111,6 +112,11 @@ impl Live {
         self.draw(figure, &mut std::io::stdout())
     }
 
+    /// Where it stands, for a value that draws itself there rather than below.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.display_id.as_deref().map(Place::new)
+    }
+
     fn due_at(&self, now: Instant) -> bool {
         self.outlet.updates() && self.last.is_none_or(|last| now.saturating_duration_since(last) >= self.pause)
     }
@@ -207,6 +213,34 @@ mod tests {
             live(Outlet::Frames(cell.as_raw_fd())).draw(&Bundle::text(""), &mut Vec::new()).unwrap();
         }
         assert_ne!(receive_frame(&kernel).display_id, receive_frame(&kernel).display_id);
+    }
+
+    /// One test, since the others' cells are the same process.
+    #[test]
+    fn a_value_is_drawn_in_the_place_of_its_figure_in_the_same_cell_only() {
+        let (kernel, cell) = pair();
+        let outlet = Outlet::Frames(cell.as_raw_fd());
+        let mut live = live(outlet);
+        let mut text = Vec::new();
+        assert_eq!(live.place(), None);
+        live.draw(&Bundle::text("running"), &mut text).unwrap();
+        let place = live.place().unwrap();
+        let mut shown = |place: Place| {
+            let value = Bundle::text("the value").in_place(Some(&place));
+            outlet.show(MessageKind::ExecuteResult, &value, None, &mut text).unwrap();
+            receive_frame(&kernel)
+        };
+        let (result, update) = (MessageKind::ExecuteResult, MessageKind::UpdateDisplayData);
+        let id = receive_frame(&kernel).display_id;
+        let message = shown(place.clone());
+        assert_eq!((message.kind, message.display_id.clone()), (update, id));
+        assert_eq!(message.data["text/plain"], "the value");
+        assert_eq!(message.display_id.as_deref(), Some(place.display_id()));
+        let message = shown(place.clone().of_another_cell());
+        assert_eq!((message.kind, message.display_id), (result, None));
+        outlet.clear(&mut Vec::new()).unwrap();
+        assert_eq!(receive_frame(&kernel).kind, MessageKind::ClearOutput);
+        assert_eq!(shown(place).kind, result);
     }
 
     #[test]

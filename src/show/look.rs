@@ -133,6 +133,11 @@ pub(super) fn text(x: f64, y: f64, anchor: &str, content: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>\n", escape(content))
 }
 
+/// Lines of text, the first at a point and the others below it.
+pub(super) fn text_lines(x: f64, y: f64, anchor: &str, leading: f64, lines: &[&str]) -> String {
+    lines.iter().enumerate().map(|(index, line)| text(x, y + leading * index as f64, anchor, line)).collect()
+}
+
 /// Text for XML or HTML, in elements and in attributes. Characters that XML 1.0 cannot hold are replaced.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -193,7 +198,8 @@ pub(super) fn shorten(text: &str, width: f64, size: f64) -> String {
     short.trim_end().to_string() + "…"
 }
 
-fn wrap(text: &str, width: f64, size: f64) -> Vec<String> {
+/// Lines that are no wider than this, but for single words.
+pub(super) fn wrap(text: &str, width: f64, size: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;

@@ -12,6 +12,7 @@ mod figure;
 pub mod frame;
 mod grid;
 mod heat;
+mod legend;
 mod live;
 mod look;
 mod mesh;
@@ -19,6 +20,7 @@ mod message;
 mod mosaic;
 mod outlet;
 mod pixels;
+mod place;
 mod plane;
 mod plane_check;
 mod plane_plot;
@@ -29,6 +31,7 @@ mod sheet;
 mod table;
 mod tensor;
 mod trace;
+mod ways;
 mod words;
 
 use crate::Result;
@@ -44,9 +47,10 @@ pub(crate) use grid::evenly;
 pub(crate) use points::{Cloud, coordinates, sheet, sheet_of_rows, sheets};
 
 pub use live::Live;
+pub(crate) use place::Place;
 pub use plane::Plane;
 pub use table::Table;
-pub(crate) use words::digits;
+pub(crate) use words::{digits, two_digits};
 
 /// A value that draws itself.
 ///

@@ -2,6 +2,7 @@
 
 use super::Bundle;
 use super::frame::{FrameId, Message, MessageKind, packets};
+use super::place::{Place, cleared};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -44,7 +45,8 @@ impl Outlet {
         matches!(self, Self::Frames(_))
     }
 
-    /// Shows a bundle, under a display id if it is to be updated later. `text` is the cell's standard output.
+    /// Shows a bundle, under a display id if it is to be updated later, or in its own place where that is in this cell. `text`
+    /// is the cell's standard output.
     pub(super) fn show(
         self,
         kind: MessageKind,
@@ -54,6 +56,9 @@ impl Outlet {
     ) -> Result<()> {
         match self {
             Self::Frames(fd) => {
+                let place = bundle.place().filter(|place| place.is_here());
+                let kind = if place.is_some() { MessageKind::UpdateDisplayData } else { kind };
+                let display_id = place.map(Place::display_id).or(display_id);
                 let mut message = Message::new(kind);
                 message.data = bundle.published();
                 message.metadata = bundle.metadata().clone();
@@ -72,7 +77,10 @@ impl Outlet {
     /// Takes away what the cell has shown, where that can be done.
     pub(super) fn clear(self, text: &mut impl Write) -> Result<()> {
         match self {
-            Self::Frames(fd) => send_frame(fd, &Message::new(MessageKind::ClearOutput), text),
+            Self::Frames(fd) => {
+                cleared();
+                send_frame(fd, &Message::new(MessageKind::ClearOutput), text)
+            }
             Self::Blocks | Self::Terminal => Ok(()),
         }
     }
@@ -188,10 +196,6 @@ pub(super) mod tests {
         assert_eq!(message.data, bundle.published());
         assert_eq!(message.metadata["image/png"]["height"], 5);
         assert_eq!(message.display_id.as_deref(), Some("figure"));
-
-        outlet.clear(&mut text).unwrap();
-        let (_, payload) = Reassembler::default().push(&receive(&kernel)).unwrap().unwrap();
-        assert_eq!(Message::from_json(&payload).unwrap().kind, MessageKind::ClearOutput);
     }
 
     #[test]

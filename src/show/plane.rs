@@ -3,6 +3,7 @@
 use super::heat::Heat;
 use super::look::{Drawing, PAGE_WIDTH};
 use super::quiver::Arrows;
+use super::ways::Stroke;
 use super::{Bundle, Show, plane_plot};
 use crate::Result;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub struct Plane {
 #[derive(Clone, Debug)]
 pub(super) enum Layer {
     Points { name: String, xs: Arc<[f64]>, ys: Arc<[f64]> },
-    Path { xs: Arc<[f64]>, ys: Arc<[f64]> },
+    Path { stroke: Stroke, xs: Arc<[f64]>, ys: Arc<[f64]> },
     Arrows(Arrows),
     Heat(Heat),
 }
@@ -111,7 +112,7 @@ impl Plane {
     /// ```
     #[must_use]
     pub fn path(self, xs: &[f64], ys: &[f64]) -> Self {
-        self.with(Layer::Path { xs: xs.into(), ys: ys.into() })
+        self.stroke(Stroke::Thin, xs, ys)
     }
 
     /// Adds an arrow (u, v) at each point (x, y). All are scaled alike, so that the longest is as long as the arrows are apart;
@@ -205,7 +206,7 @@ impl Plane {
         self
     }
 
-    /// Sets the size in pixels, title and notes left out. By default a picture is 420 pixels wide where there is room, and as
+    /// Sets the size in pixels, title, notes and names below left out. By default a picture is 420 pixels wide where there is room, and as
     /// high as the region asks for.
     ///
     /// ```
@@ -230,12 +231,13 @@ impl Plane {
         self
     }
 
-    fn with(mut self, layer: Layer) -> Self {
+    pub(super) fn with(mut self, layer: Layer) -> Self {
         self.layers.push(layer);
         self
     }
 
-    /// The colour of each layer: one for each layer of points, one for all paths, one for all arrows.
+    /// The colour of each layer: one for each layer of points and each way that stands out, one for all other paths, one for all
+    /// arrows.
     pub(super) fn colours(&self) -> Vec<usize> {
         let (mut next, mut paths, mut arrows) = (0, None, None);
         let mut new = || {
@@ -245,7 +247,8 @@ impl Plane {
         self.layers
             .iter()
             .map(|layer| match layer {
-                Layer::Points { .. } => new(),
+                Layer::Points { .. } | Layer::Path { stroke: Stroke::Strong, .. } => new(),
+                Layer::Path { stroke: Stroke::Faint, .. } => 0,
                 Layer::Path { .. } => *paths.get_or_insert_with(&mut new),
                 Layer::Arrows(_) => *arrows.get_or_insert_with(&mut new),
                 Layer::Heat(_) => 0,

@@ -23,7 +23,7 @@ impl Plane {
         for layer in &self.layers {
             match layer {
                 Layer::Points { name, xs, ys } => lengths(&format!("'{name}'"), xs, &[("ys", ys.len())])?,
-                Layer::Path { xs, ys } => lengths("a path", xs, &[("ys", ys.len())])?,
+                Layer::Path { xs, ys, .. } => lengths("a path", xs, &[("ys", ys.len())])?,
                 Layer::Arrows(arrows) => {
                     let (ys, us, vs) = (arrows.ys.len(), arrows.us.len(), arrows.vs.len());
                     lengths("the arrows", &arrows.xs, &[("ys", ys), ("us", us), ("vs", vs)])?;

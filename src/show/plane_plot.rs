@@ -5,14 +5,15 @@ use super::chart::Style;
 use super::grid::evenly;
 use super::grouped;
 use super::heat::Heat;
-use super::look::{self, LABEL_SIZE, SERIES, TEXT, shorten, text, text_width};
+use super::legend::Legend;
+use super::look::{self, LABEL_SIZE, SERIES, shorten, text, text_width, wrap};
 use super::mesh::{Axes, Frame, mesh};
 use super::plane::{Layer, Plane};
-use super::plot::{NAME_LINE, SHOWN, SWATCH, WIDEST_NAME, legend};
+use super::plot::SHOWN;
 use super::trace::Pixel;
+use super::ways::{self, Ends};
 use super::words::digits;
 use crate::Result;
-use std::fmt::Write;
 
 /// More points than this are a crowd: a sample of them is drawn.
 const MOST_DOTS: usize = 2_000;
@@ -32,8 +33,8 @@ pub(super) struct Layout {
     y: Axis,
     width: f64,
     height: f64,
-    /// The names of the layers of points, where they stand beside the picture.
-    names: Vec<String>,
+    /// The names of the layers of points.
+    legend: Legend,
     bar: Option<Axis>,
 }
 
@@ -63,34 +64,28 @@ pub(super) fn draw(plane: &Plane, available: f64) -> Result<Drawn> {
         body += &heat.bar(frame, axis)?;
         beside += heat.bar_width(axis);
     }
-    let points = plane.layers.iter().zip(plane.colours()).filter(|(layer, _)| matches!(layer, Layer::Points { .. }));
-    for (index, (name, (_, colour))) in layout.names.iter().zip(points).enumerate() {
-        let height = frame.top + NAME_LINE * (index as f64 + 0.5);
-        body += &legend(name, beside + 6.0, height, colour, Style::Points);
-    }
-    let (notes, mut height) = (notes(plane), layout.height);
-    for note in &notes {
-        height += NOTE_LINE;
-        body += &text(0.0, height - 5.0, "start", &shorten(note, layout.width, LABEL_SIZE));
+    body += &layout.legend.svg(beside, frame.bottom, (0.0, layout.height + 4.0), Legend::stacked(frame.top));
+    let mut height = layout.height + layout.legend.below();
+    for note in notes(plane) {
+        for line in wrap(&note, layout.width, LABEL_SIZE) {
+            height += NOTE_LINE;
+            body += &text(0.0, height - 5.0, "start", &shorten(&line, layout.width, LABEL_SIZE));
+        }
     }
     Ok(Drawn { width: layout.width, height, body, x: layout.x, y: layout.y, sampled: sampled(plane) })
 }
 
 pub(super) fn layout(plane: &Plane, available: f64) -> Layout {
     let width = plane.size.map_or(available.clamp(NARROWEST, WIDEST).floor(), |(width, _)| f64::from(width));
-    let names: Vec<&str> = plane
-        .layers
-        .iter()
-        .filter_map(|layer| if let Layer::Points { name, .. } = layer { Some(name.as_str()) } else { None })
-        .collect();
+    let named = plane.layers.iter().zip(plane.colours()).filter_map(|(layer, colour)| match layer {
+        Layer::Points { name, .. } => Some((name.as_str(), colour, Style::Points)),
+        _ => None,
+    });
     // A single layer needs no name beside it.
-    let names: Vec<String> = match names.len() {
-        0 | 1 => Vec::new(),
-        _ if plane.bare => Vec::new(),
-        _ => names.iter().map(|name| shorten(name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect(),
-    };
-    let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
-    let mut beside = if widest > 0.0 { SWATCH + 12.0 + widest } else { 0.0 };
+    let few = plane.bare || named.clone().count() < 2;
+    let high = plane.size.map_or(0.6 * width, |(_, height)| f64::from(height));
+    let legend = Legend::new(named.filter(|_| !few), (width, high));
+    let mut beside = legend.beside();
     // The bar's numbers do not depend on where it lies; how many they are, hardly.
     let bar = heat(plane).map(|heat| heat.bar_axis(plane.size.map_or(0.7 * width, |(_, height)| f64::from(height))));
     if let (Some(heat), Some(axis)) = (heat(plane), &bar) {
@@ -122,7 +117,7 @@ pub(super) fn layout(plane: &Plane, available: f64) -> Layout {
         }
         axis
     };
-    Layout { x: axis(x_range, across, 60.0), y: axis(y_range, up, 40.0), frame, width, height, names, bar }
+    Layout { x: axis(x_range, across, 60.0), y: axis(y_range, up, 40.0), frame, width, height, legend, bar }
 }
 
 fn heat(plane: &Plane) -> Option<&Heat> {
@@ -134,7 +129,7 @@ fn ranges(plane: &Plane) -> ((f64, f64), (f64, f64)) {
     let mut corners: Vec<(f64, f64)> = Vec::new();
     for layer in &plane.layers {
         match layer {
-            Layer::Points { xs, ys, .. } | Layer::Path { xs, ys } => {
+            Layer::Points { xs, ys, .. } | Layer::Path { xs, ys, .. } => {
                 corners.extend(xs.iter().copied().zip(ys.iter().copied()));
             }
             Layer::Arrows(arrows) => corners.extend(arrows.finite().map(|[x, y, _, _]| (x, y))),
@@ -187,9 +182,8 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
     let Frame { left, right, top, bottom } = layout.frame;
     let total = count(plane);
     let mut body = String::new();
-    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    let mut ends = Ends::default();
     let colours = plane.colours();
-    let mut path_colour = TEXT;
     for (layer, &index) in plane.layers.iter().zip(&colours) {
         let colour = SERIES[index % SERIES.len()];
         match layer {
@@ -198,21 +192,19 @@ fn layers(plane: &Plane, layout: &Layout) -> Result<String> {
                 let pick = |all: &[f64]| shown.iter().map(|&index| all[index]).collect::<Vec<f64>>();
                 body += &scatter(&layout.dots(&pick(xs), &pick(ys)), total.min(MOST_DOTS), right - left, index);
             }
-            Layer::Path { xs, ys } => {
+            Layer::Path { stroke, xs, ys } => {
                 let pixels: Vec<Option<Pixel>> = xs.iter().zip(ys.iter()).map(|(&x, &y)| layout.pixel(x, y)).collect();
-                body += &path(&pixels, colour);
-                path_colour = colour;
+                body += &ways::line(&pixels, *stroke, index);
                 // A line in pieces, such as the edges of a graph, starts and ends nowhere.
                 if xs.iter().chain(ys.iter()).all(|value| value.is_finite()) {
-                    starts.extend(pixels.iter().flatten().next().copied());
-                    ends.extend(pixels.iter().flatten().next_back().copied());
+                    ends.add(&pixels, *stroke, index);
                 }
             }
             Layer::Arrows(arrows) => body += &arrows.svg(&layout.frame, (&layout.x, &layout.y), colour),
             Layer::Heat(heat) => body += &heat.svg(&layout.frame, (&layout.x, &layout.y))?,
         }
     }
-    body += &ways(&starts, &ends, path_colour);
+    body += &ends.svg();
     let (x, y, width, height) =
         (left - OVERHANG, top - OVERHANG, right - left + 2.0 * OVERHANG, bottom - top + 2.0 * OVERHANG);
     Ok(format!(
@@ -229,50 +221,6 @@ fn scatter(dots: &[Pixel], all: usize, width: f64, index: usize) -> String {
     (0..groups)
         .map(|group| look::dots(dots.iter().skip(group).step_by(groups).copied(), size, 0.65, index, SHOWN))
         .collect()
-}
-
-/// A thin line; it breaks where a point is missing. Steps too short to see are left out.
-fn path(pixels: &[Option<Pixel>], colour: &str) -> String {
-    let mut path = String::new();
-    let mut last: Option<Pixel> = None;
-    for (index, pixel) in pixels.iter().enumerate() {
-        let Some((x, y)) = *pixel else {
-            last = None;
-            continue;
-        };
-        let ends = pixels.get(index + 1).is_none_or(Option::is_none);
-        let near = last.is_some_and(|(px, py)| (x - px).hypot(y - py) < 0.7);
-        if !near || ends {
-            let _ = write!(path, "{}{x:.1} {y:.1}", if last.is_some() { 'L' } else { 'M' });
-            last = Some((x, y));
-        }
-    }
-    if path.is_empty() {
-        return path;
-    }
-    format!(
-        "<path class=\"series\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1\" stroke-opacity=\"0.6\" \
-         stroke-linejoin=\"round\" d=\"{path}\"/>\n"
-    )
-}
-
-/// A ring where each path starts, a dot where it ends.
-fn ways(starts: &[Pixel], ends: &[Pixel], colour: &str) -> String {
-    let mut rings = String::new();
-    for (x, y) in starts {
-        let _ = write!(rings, "M{:.1} {y:.1}a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0", x - 1.8);
-    }
-    let mut dots = String::new();
-    for (x, y) in ends {
-        let _ = write!(dots, "M{x:.1} {y:.1}h0");
-    }
-    if rings.is_empty() {
-        return rings;
-    }
-    format!(
-        "<path fill=\"none\" stroke=\"{TEXT}\" stroke-width=\"1\" d=\"{rings}\"/>\n\
-         <path fill=\"none\" stroke=\"{colour}\" stroke-width=\"4.5\" stroke-linecap=\"round\" d=\"{dots}\"/>\n"
-    )
 }
 
 /// How many points there are in all layers.
@@ -299,7 +247,7 @@ fn notes(plane: &Plane) -> Vec<String> {
         match layer {
             Layer::Arrows(arrows) => notes.push(match arrows.longest {
                 Some(longest) if longest < arrows.longest() => {
-                    format!("arrows longer than {} are cut", digits(longest))
+                    format!("the longest arrows stand for {} and more", digits(longest))
                 }
                 _ => format!("longest arrow: {}", digits(arrows.longest())),
             }),

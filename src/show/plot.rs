@@ -1,34 +1,33 @@
-//! The inside of a chart: its series, and their names beside them.
+//! The inside of a chart: its series, and their names beside or below them.
 
 use super::axis::Scale;
 use super::chart::{Chart, Series, Style};
-use super::look::{self, LABEL_SIZE, SERIES, is_marked, shorten, text, text_width};
+use super::legend::{Legend, dashes};
+use super::look::{self, LABEL_SIZE, SERIES, text, text_width};
 use super::mesh::{Axes, Frame, mesh};
 use super::trace::{Pixel, dots, pieces};
 use crate::Result;
 use std::fmt::Write;
 
-pub(super) const WIDEST_NAME: f64 = 150.0;
-pub(super) const NAME_LINE: f64 = 16.0;
-pub(super) const SWATCH: f64 = 12.0;
+/// Above the plot, so that half of the highest number at the axis has room.
+const TOP: f64 = 8.0;
 /// What is drawn of the data.
 pub(super) const SHOWN: &str = "class=\"series\" ";
 
-pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
+/// The inside, and its height: what was asked for, and more where names stand below.
+pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<(String, f64)> {
+    let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
     // A single series needs no name beside it: the axis has one.
     let named = if chart.named && chart.series.len() > 1 { chart.series.as_slice() } else { &[] };
-    let names: Vec<String> =
-        named.iter().map(|series| shorten(&series.name, WIDEST_NAME.min(width / 4.0), LABEL_SIZE)).collect();
-    let widest = names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(0.0, f64::max);
-    let room_for_names = if widest > 0.0 { SWATCH + 12.0 + widest } else { 16.0 };
-    let bottom = height - if chart.x_label.is_empty() { 27.0 } else { 43.0 };
+    let names = named.iter().enumerate().map(|(index, series)| (series.name.as_str(), index, series.style));
+    let legend = Legend::new(names, (width, bottom - TOP));
     let bar = chart.heat.as_ref().map(|heat| (heat, heat.bar_axis(bottom)));
     let room_for_bar = bar.as_ref().map_or(0.0, |(heat, axis)| heat.bar_width(axis));
-    let beside = width - room_for_names.ceil();
+    let beside = width - legend.beside().max(16.0).ceil();
     let (x, y) = chart.axes(beside - room_for_bar - 60.0, bottom);
     let tick_width = y.names.iter().map(|name| text_width(name, LABEL_SIZE)).fold(8.0, f64::max);
     let left = tick_width + if chart.y_label.is_empty() { 13.0 } else { 33.0 };
-    let frame = Frame { left: left.ceil(), right: beside - room_for_bar.ceil(), top: 8.0, bottom };
+    let frame = Frame { left: left.ceil(), right: beside - room_for_bar.ceil(), top: TOP, bottom };
 
     let axes = Axes { x: &x, y: &y, x_label: &chart.x_label, y_label: &chart.y_label };
     let mut body = mesh(&axes, &frame, width, height)?;
@@ -36,7 +35,7 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
         body += &heat.svg(&frame, (&x, &y))?;
         body += &heat.bar(&frame, axis)?;
     }
-    let mut ends = Vec::new();
+    let mut ends = vec![None; chart.series.len()];
     for (index, series) in chart.series.iter().enumerate() {
         let points: Vec<Option<Pixel>> = series
             .xs
@@ -47,31 +46,36 @@ pub(super) fn draw(chart: &Chart, width: f64, height: f64) -> Result<String> {
         let colour = SERIES[index % SERIES.len()];
         match series.style {
             Style::Line => body += &line(&points, &frame, index, THICK),
+            Style::Faint => body += &line(&points, &frame, index, THIN),
+            Style::Measured => {
+                body += &line(&points, &frame, index, THICK);
+                body += &look::dots(dots(&points, frame.top, frame.bottom).into_iter(), MEASURED, 1.0, index, SHOWN);
+            }
             Style::Lines { drawn, .. } => body += &line(&points, &frame, index, if drawn > 3 { THIN } else { THICK }),
             Style::Points => body += &marks(&dots(&points, frame.top, frame.bottom), index),
             Style::Bars => body += &bars(series, chart.y_scale, &|place| frame.pixel(&x, &y, place), &frame, colour),
         }
         let end = match series.style {
-            Style::Line | Style::Lines { .. } => points.iter().flatten().next_back().map(|point| point.1),
-            Style::Points | Style::Bars => Some(frame.top + NAME_LINE * (index as f64 + 0.5)),
+            Style::Line | Style::Lines { .. } | Style::Faint | Style::Measured => {
+                points.iter().flatten().next_back().map(|point| point.1)
+            }
+            Style::Points | Style::Bars => Legend::stacked(frame.top)(index, index),
         };
-        if let Some(end) = end.filter(|_| names.get(index).is_some_and(|name| !name.is_empty())) {
-            ends.push((index, end.clamp(frame.top + 5.0, frame.bottom - 5.0)));
-        }
+        ends[index] = end.map(|end| end.clamp(frame.top + 5.0, frame.bottom - 5.0));
     }
     if body.matches("class=\"series\"").count() == 0 {
         let note = "nothing to draw: no finite numbers";
         body += &text((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0, "middle", note);
     }
-    for (index, height) in apart(ends, frame.bottom) {
-        body += &legend(&names[index], beside + 6.0, height, index, chart.series[index].style);
-    }
-    Ok(body)
+    body += &legend.svg(beside, frame.bottom, (0.0, height + 4.0), |_, index| ends[index]);
+    Ok((body, height + legend.below()))
 }
 
 /// Width and opacity of a line that stands for itself, and of one among many.
 const THICK: (f64, f64) = (1.8, 1.0);
 const THIN: (f64, f64) = (0.9, 0.5);
+/// The size of a dot on a line.
+const MEASURED: f64 = 5.5;
 
 fn line(points: &[Option<Pixel>], frame: &Frame, index: usize, (width, opacity): (f64, f64)) -> String {
     let (colour, dashes) = (SERIES[index % SERIES.len()], dashes(index));
@@ -115,55 +119,4 @@ fn bars(series: &Series, scale: Scale, pixel: &dyn Fn((f64, f64)) -> Pixel, fram
 fn marks(dots: &[Pixel], index: usize) -> String {
     let size = if dots.len() > 1_000 { 2.5 } else { 4.5 };
     look::dots(dots.iter().copied(), size, 0.8, index, SHOWN)
-}
-
-fn dashes(index: usize) -> &'static str {
-    if is_marked(index) { " stroke-dasharray=\"5 4\"" } else { "" }
-}
-
-/// Names at their lines' ends, moved as far as it takes to keep them off one another.
-fn apart(mut ends: Vec<(usize, f64)>, bottom: f64) -> Vec<(usize, f64)> {
-    ends.sort_by(|a, b| a.1.total_cmp(&b.1));
-    for index in 1..ends.len() {
-        ends[index].1 = ends[index].1.max(ends[index - 1].1 + NAME_LINE);
-    }
-    let mut limit = bottom;
-    for end in ends.iter_mut().rev() {
-        end.1 = end.1.min(limit);
-        limit = end.1 - NAME_LINE;
-    }
-    ends
-}
-
-/// A name beside what the series at this place looks like.
-pub(super) fn legend(name: &str, x: f64, y: f64, index: usize, style: Style) -> String {
-    let swatch = match style {
-        Style::Line | Style::Lines { .. } => {
-            let (colour, dashes) = (SERIES[index % SERIES.len()], dashes(index));
-            format!("<path stroke=\"{colour}\" stroke-width=\"2.5\"{dashes} d=\"M{x:.1} {y:.1}h{SWATCH}\"/>\n")
-        }
-        Style::Points | Style::Bars if is_marked(index) => {
-            look::dots([(x + SWATCH / 2.0, y)].into_iter(), 7.0, 1.0, index, "")
-        }
-        Style::Points | Style::Bars => {
-            let colour = SERIES[index % SERIES.len()];
-            format!("<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n", x + SWATCH / 2.0)
-        }
-    };
-    swatch + &text(x + SWATCH + 4.0, y + 4.0, "start", name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_keep_off_one_another_and_inside() {
-        let placed = apart(vec![(0, 100.0), (1, 100.0), (2, 20.0), (3, 98.0)], 110.0);
-        for pair in placed.windows(2) {
-            assert!(pair[1].1 - pair[0].1 >= NAME_LINE - 1e-9, "{placed:?}");
-        }
-        assert!(placed.iter().all(|end| end.1 <= 110.0));
-        assert_eq!(placed[0], (2, 20.0));
-    }
 }

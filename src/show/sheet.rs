@@ -1,7 +1,7 @@
 //! Where everything of a grid lies on the page.
 
 use super::grid::Grid;
-use super::look::{LABEL_SIZE, TEXT, shorten, text, text_width};
+use super::look::{LABEL_SIZE, TEXT, shorten, text, text_lines, text_width, wrap};
 use super::mosaic::Layout;
 use std::fmt::Write;
 
@@ -13,8 +13,12 @@ const DENSE: usize = 2;
 pub(super) const CAPTION_LINE: f64 = 17.0;
 
 const GAP: f64 = 4.0;
+/// What groups of rows have between them besides.
+const GROUP_GAP: f64 = 10.0;
 const WIDEST_CAPTION: f64 = 110.0;
-const WIDEST_ROW_LABEL: f64 = 190.0;
+const WIDEST_ROW_LABEL: f64 = 150.0;
+/// From a line of a row's label to the next.
+const LEADING: f64 = 14.0;
 
 /// The images' places, and the text around them as SVG.
 pub(super) struct Sheet {
@@ -39,7 +43,9 @@ impl Sheet {
         let widest = |labels: &mut dyn Iterator<Item = &str>, most: f64| {
             labels.map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max).min(most)
         };
-        let label_width = widest(&mut grid.row_labels.iter().map(String::as_str), WIDEST_ROW_LABEL);
+        let row_labels: Vec<Vec<String>> =
+            grid.row_labels.iter().map(|label| wrap(label, WIDEST_ROW_LABEL, LABEL_SIZE)).collect();
+        let label_width = widest(&mut row_labels.iter().flatten().map(String::as_str), WIDEST_ROW_LABEL);
         let labels = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };
         if let (None, Some(columns)) = (grid.scale, grid.columns) {
             // Images make room for as many as were asked for.
@@ -62,6 +68,9 @@ impl Sheet {
         let mut bottom = 0.0;
         let tops: Vec<f64> = (0..count.div_ceil(columns))
             .map(|row| {
+                if row > 0 && grid.rows_together.is_some_and(|together| row % together == 0) {
+                    bottom += GROUP_GAP;
+                }
                 let top = bottom;
                 bottom += (height + GAP + if captioned(row) { CAPTION_LINE } else { 0.0 }).ceil();
                 top
@@ -82,9 +91,15 @@ impl Sheet {
             text_below += &text(x, y, "middle", &shorten(caption, cell, LABEL_SIZE));
         }
         let mut text_beside = String::new();
-        for (label, top) in grid.row_labels.iter().zip(&tops) {
-            let y = top + height / 2.0 + 4.0;
-            text_beside += &text(labels - 8.0, y, "end", &shorten(label, WIDEST_ROW_LABEL, LABEL_SIZE));
+        let fit = |line: &str| shorten(line, WIDEST_ROW_LABEL, LABEL_SIZE);
+        for (lines, top) in row_labels.iter().zip(&tops) {
+            let most = (((height - LABEL_SIZE) / LEADING) as usize + 1).min(lines.len());
+            // What is left over of a label that is higher than its image goes into the last line, as far as it fits.
+            let last = lines[most - 1..].join(" ");
+            let lines: Vec<String> = lines[..most - 1].iter().chain([&last]).map(|line| fit(line)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let y = top + height / 2.0 + 4.0 - LEADING * (most - 1) as f64 / 2.0;
+            text_beside += &text_lines(labels - 8.0, y, "end", LEADING, &lines);
         }
         let layout = Layout {
             columns,

@@ -35,8 +35,10 @@ impl Series {
         let (low, high) = shown.iter().fold((first, first), |(low, high), &y| (low.min(y), high.max(y)));
         let (low, high) = (digits(low), digits(high));
         match self.style {
-            Style::Line if shown.len() == 1 => format!("{name}{count} {points}, {low}{gaps}"),
-            Style::Line => {
+            Style::Line | Style::Faint | Style::Measured if shown.len() == 1 => {
+                format!("{name}{count} {points}, {low}{gaps}")
+            }
+            Style::Line | Style::Faint | Style::Measured => {
                 let (first, last) = (digits(first), digits(last));
                 format!("{name}{count} {points}, from {first} to {last}, lowest {low}, highest {high}{gaps}")
             }
@@ -141,6 +143,17 @@ pub(crate) fn digits(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { grouped(&text) }
 }
 
+/// Two significant digits, for a caption.
+pub(crate) fn two_digits(value: f64) -> String {
+    let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
+    if !(-4.0..2.0).contains(&size) {
+        return digits(value);
+    }
+    let decimals = (1.0 - size) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +162,7 @@ mod tests {
     fn numbers_have_four_digits() {
         let written = [0.0, 1.0, 0.01, 12_345.6, 0.000_123_456, 1e-9, -2.5].map(digits);
         assert_eq!(written, ["0", "1", "0.01", "12,346", "0.0001235", "1.000e-9", "-2.5"]);
+        let short = [0.0, 1.0, 0.010_53, 12.345, 0.000_123_456, 345.6, -2.55].map(two_digits);
+        assert_eq!(short, ["0", "1", "0.011", "12", "0.00012", "345.6", "-2.5"]);
     }
 }

@@ -116,7 +116,7 @@ impl Show for LossByLevel {
         let worst = self.times.iter().zip(&self.losses).max_by(|a, b| a.1.total_cmp(b.1));
         let at = worst.map_or(String::new(), |(t, _)| format!(": highest at t = {}", digits(*t)));
         let title = format!("Loss by level, averaged weights{at}");
-        let chart = Chart::new(title).x_label("time t, from data to noise").y_label("mean squared error");
+        let chart = Chart::new(title).x_label("time t, from data to noise").y_label("loss");
         // What the ideal denoiser knows by heart would fill the chart with nothing.
         let seen =
             self.losses.iter().chain(self.validation.iter().flatten()).filter(|loss| loss.is_finite() && **loss > 0.0);
@@ -153,6 +153,8 @@ mod tests {
         // is what one sees.
         let ideal = by_level.ideal().unwrap();
         assert!(ideal[19] < 0.01 && ideal.iter().all(|loss| *loss < 1.0), "{ideal:?}");
-        assert!(by_level.bundle().unwrap().plain_text().contains("ideal denoiser: 20 points"));
+        let text = by_level.bundle().unwrap().plain_text().to_string();
+        assert!(text.contains("\nloss (logarithmic) against time t, from data to noise\n"), "{text}");
+        assert!(text.contains("ideal denoiser: 20 points"), "{text}");
     }
 }

@@ -103,8 +103,9 @@ pub(super) fn best(folder: &Path, model: &Diffusion) -> Result<Diffusion> {
 mod tests {
     use super::*;
     use crate::Dataset;
+    use crate::accel::Precision;
     use crate::train::Trainer;
-    use crate::train::{Ema, LearningRate, Precision};
+    use crate::train::{Ema, LearningRate};
     use crate::{Prediction, Schedule, UNet};
 
     struct Folder(PathBuf);

@@ -3,6 +3,7 @@
 use super::figure::smooth;
 use super::record::Snapshot;
 use super::run::Run;
+use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, evenly, grouped, sheet_of_rows};
 use crate::{Error, Result};
 use tch::Tensor;
@@ -50,7 +51,8 @@ impl Run {
         let rows: Vec<&Tensor> = moments.iter().flat_map(|moment| [&moment.raw, &moment.images]).collect();
         let labels = names.iter().flat_map(|name| [format!("{name}, trained"), "average".to_string()]).collect();
         let columns = moments[0].images.size()[0] as usize;
-        let mut grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns).row_labels(labels);
+        let grid = Grid::new(&Tensor::f_cat(&rows, 0)?)?.columns(columns);
+        let mut grid = grid.rows_together(2).row_labels(labels);
         // Ten small images fit beside their labels.
         let width = rows[0].size()[3].max(1);
         if width <= IMAGE {
@@ -101,7 +103,7 @@ impl Run {
     fn loss_at(&self, step: usize) -> f64 {
         let losses = &self.record.losses[..step.min(self.record.losses.len())];
         let last = &losses[losses.len().saturating_sub(WINDOW)..];
-        last.iter().sum::<f64>() / last.len().max(1) as f64
+        mean(last)
     }
 }
 
@@ -191,8 +193,7 @@ impl RunComparison {
     }
 
     fn losses_chart(&self) -> Chart {
-        let mut chart =
-            Chart::new(format!("Loss, mean of {WINDOW} steps")).x_label("step").y_label("mean squared error");
+        let mut chart = Chart::new(format!("Loss, mean of {WINDOW} steps")).x_label("step").y_label("loss");
         for (name, run) in &self.runs {
             let steps: Vec<f64> = (1..=run.record.done()).map(|step| step as f64).collect();
             chart = chart.line(name, &steps, &smooth(&run.record.losses, WINDOW));

@@ -1,7 +1,7 @@
 //! Where numbers stopped being numbers.
 
-use super::precision::{Autocast, Precision};
 use crate::Result;
+use crate::accel::{Autocast, Precision};
 use crate::denoiser::Denoiser;
 use crate::diffusion::{Diffusion, Noised};
 use tch::{Tensor, no_grad_guard};

@@ -5,8 +5,13 @@ use super::record::{Record, Snapshot, Validated};
 use super::step::TrainStep;
 use super::stopped::Stopped;
 use crate::Result;
+use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, grouped, sheet};
 use tch::Tensor;
+
+/// The widths of charts side by side: those at the left have names.
+const LEFT: u32 = 420;
+const RIGHT: u32 = 324;
 
 /// The run in one line.
 pub(super) fn facts(record: &Record, interrupted: bool, stopped: Option<&Stopped>) -> String {
@@ -114,13 +119,13 @@ fn picture(samples: &Tensor, title: String) -> Option<Part> {
 fn curves(record: &Record) -> Vec<Part> {
     let steps = steps(record);
     let losses = [
-        loss_chart(record, "Loss, logarithmic").log_y().size(420, 230),
-        loss_chart(record, "Loss, linear").unnamed().size(320, 230),
+        loss_chart(record, "Loss, logarithmic").log_y().size(LEFT, 230),
+        loss_chart(record, "Loss, linear").unnamed().size(RIGHT, 230),
     ];
     let lr = Chart::new("Learning rate").x_label("step").y_label("rate").line("lr", &steps, &record.lrs);
     let norm = Chart::new("Gradient norm, before clipping").x_label("step").y_label("norm").log_y();
     let norm = norm.line("norm", &steps, &record.gradient_norms);
-    vec![Figure::row(losses).into(), Figure::row([lr.size(372, 150), norm.size(372, 150)]).into()]
+    vec![Figure::row(losses).into(), Figure::row([lr.size(LEFT, 150), norm.size(RIGHT, 150)]).into()]
 }
 
 /// The numbers of the steps, from 1.
@@ -132,8 +137,8 @@ fn loss_chart(record: &Record, title: &str) -> Chart {
     let (steps, floor) = (steps(record), record.floor.get().copied().flatten());
     let mut chart = Chart::new(title)
         .x_label("step")
-        .y_label("mean squared error")
-        .line("each step", &steps, &record.losses)
+        .y_label("loss")
+        .faint_line("each step", &steps, &record.losses)
         .line("mean of 50", &steps, &smooth(&record.losses, 50));
     if !record.validations.is_empty() {
         let [at, trained, averaged] = validations(record);
@@ -169,10 +174,6 @@ pub(super) fn smooth(values: &[f64], window: usize) -> Vec<f64> {
         .collect()
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
 /// The figures of a finished run.
 pub(super) struct Charts<'a>(pub(super) &'a Record);
 
@@ -192,12 +193,12 @@ impl Charts<'_> {
             }
         }
         let made = record.done() - record.resumed;
-        let mut time = String::new();
+        let mut figure = Figure::column(column).title(facts(record, interrupted, stopped));
         if made > 0 {
-            time = format!("; a step: {}", record.timing.share(made).of_step());
-            time += &record.timing.between().map_or(String::new(), |between| format!("; {between}"));
+            let between = record.timing.between().map_or(String::new(), |between| format!("; {between}"));
+            figure = figure.note(format!("a step: {}{between}", record.timing.share(made).of_step()));
         }
-        Ok(Figure::column(column).title(facts(record, interrupted, stopped) + &time))
+        Ok(figure)
     }
 
     /// How many pixels of the page a pixel of a sample takes where ten samples and a label fill half the page: 0 if none.

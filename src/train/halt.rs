@@ -2,11 +2,11 @@
 
 use super::diagnosis::{Found, diagnose};
 use super::gradient::Gradient;
-use super::precision::Precision;
 use super::step::TrainStep;
 use super::steps::TrainSteps;
 use super::stopped::{Stopped, worst};
 use super::watchdog::Good;
+use crate::accel::Precision;
 use crate::diffusion::Noised;
 use crate::net::Parameters;
 use crate::schedule::Levels;

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use tch::Tensor;
 
-/// Where the time of a step went. On a GPU each part ends when the GPU is done with it.
+/// Where the time of a step went, by the host's clock. A GPU works on its own: the host waits for it once a step, when it reads
+/// the loss, and that counts as `backward`, as does the whole of a step that was recorded
+/// ([`cuda_graphs`](crate::accel::cuda_graphs)).
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -20,7 +22,7 @@ use tch::Tensor;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// Waiting for the batch and its noise.
+    /// Waiting for a batch, and drawing its noise: that of the next step, once training runs.
     pub data: Duration,
     /// The network and the loss.
     pub forward: Duration,

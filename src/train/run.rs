@@ -11,10 +11,10 @@ use super::validation::Measure;
 use crate::Result;
 use crate::data::Dataset;
 use crate::diffusion::Diffusion;
-use crate::show::{Bundle, Live, Show, interrupted};
+use crate::show::{Bundle, Live, Place, Show, interrupted};
 
-/// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch. The
-/// line of the ideal denoiser is left out where it would take long: see [`ideal_loss`](Self::ideal_loss).
+/// What training left behind. As the value of a cell it draws loss, learning rate, gradient norm, and samples by epoch: in the
+/// cell that trained, in the place of the live figure. The line of the ideal denoiser is left out where it would take long: see [`ideal_loss`](Self::ideal_loss).
 ///
 /// ```
 /// # use noisebook::prelude::*;
@@ -33,6 +33,8 @@ pub struct Run {
     pub(super) record: Record,
     pub(super) interrupted: bool,
     pub(super) stopped: Option<Stopped>,
+    /// Of the live figure.
+    place: Option<Place>,
 }
 
 impl Run {
@@ -47,6 +49,7 @@ impl Run {
             record: Record::default(),
             interrupted: false,
             stopped: None,
+            place: None,
         };
         training.samples = true;
         let (mut live, mut progress) = (Live::new(), Progress::new());
@@ -79,6 +82,7 @@ impl Run {
         run.interrupted = run.stopped.is_none() && run.record.done() < run.record.steps && interrupted();
         if trainer.live {
             let _ = live_figure(&run.record, run.stopped.as_ref()).and_then(|figure| live.finish(&figure));
+            run.place = live.place();
         }
         Ok(run)
     }
@@ -100,7 +104,8 @@ impl Run {
 impl Show for Run {
     fn bundle(&self) -> Result<Bundle> {
         let _ = self.floor_of(&self.record);
-        Charts(&self.record).figure(self.interrupted, self.stopped.as_ref())?.bundle()
+        let figure = Charts(&self.record).figure(self.interrupted, self.stopped.as_ref())?;
+        Ok(figure.bundle()?.in_place(self.place.as_ref()))
     }
 }
 
@@ -131,7 +136,12 @@ mod tests {
         assert_eq!((run.losses().len(), run.gradient_norms().len(), run.interrupted()), (13, 13, false));
         let at: Vec<usize> = run.record.snapshots.iter().map(|snapshot| snapshot.step).collect();
         assert_eq!(at, [3, 6, 8, 11, 13]); // the first steps that reach 1/5, 2/5, .. of 13
-        assert_eq!(run.record.snapshots[0].images.size(), [8, 1, 4, 4]);
+        for snapshot in &run.record.snapshots {
+            for images in [&snapshot.images, &snapshot.raw] {
+                assert_eq!(images.size(), [8, 1, 4, 4]);
+                assert_eq!((images.kind(), images.device()), (Kind::Float, Device::Cpu));
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! How training steps.
 
 use super::ema::Ema;
-use super::precision::Precision;
 use super::rate::LearningRate;
 use super::trainer::Trainer;
+use crate::accel::Precision;
 
 impl Trainer {
     /// Steps in all, at least 1; of a resumed run, with those before. Unset, [`fit`](Self::fit) takes 1,000, and

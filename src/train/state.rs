@@ -3,9 +3,10 @@
 //! Nothing of a generator need be in it: the draws of a step depend on the seed and its number alone.
 
 use super::adamw::AdamW;
-use super::precision::{LossScale, Precision};
+use super::loss_scale::LossScale;
 use super::record::{Record, Snapshot, Validated};
 use super::trainer::Trainer;
+use crate::accel::Precision;
 use crate::data::Dataset;
 use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;

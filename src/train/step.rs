@@ -6,7 +6,7 @@ use std::time::Duration;
 use tch::Tensor;
 
 /// One training step, made. As the value of a cell it draws the batch, its noised images and what the model made of
-/// them.
+/// them. Its tensors are on the model's device, but for the labels, which are on the CPU.
 ///
 /// ```
 /// # use noisebook::prelude::*;

@@ -2,9 +2,9 @@
 
 use super::adamw::AdamW;
 use super::checkpoint::Checkpoints;
-use super::gradient::Gradient;
+use super::gradient::Workplace;
 use super::logs::Log;
-use super::precision::{LossScale, Precision};
+use super::loss_scale::LossScale;
 use super::record::{Record, Timing};
 use super::state::State;
 use super::step::TrainStep;
@@ -15,8 +15,9 @@ use super::validation::hide_labels;
 use super::watchdog::Watchdog;
 use crate::Result;
 use crate::accel::KeptMemory;
+use crate::accel::Precision;
 use crate::data::{Dataset, Loader};
-use crate::diffusion::Diffusion;
+use crate::diffusion::{Diffusion, Noised};
 use crate::random::{Stream, generator, unit};
 use crate::show::interrupted;
 use std::time::Instant;
@@ -40,8 +41,9 @@ pub struct TrainSteps {
     pub(super) trainer: Trainer,
     pub(super) dataset: Dataset,
     pub(super) optimizer: AdamW,
-    /// Where the gradient of every step lies.
-    gradient: Tensor,
+    workplace: Workplace,
+    /// The batch of the next step, noised while a GPU was busy with the one before.
+    ahead: Option<Prepared>,
     pub(super) average: Diffusion,
     pub(super) scale: LossScale,
     pub(super) watchdog: Watchdog,
@@ -69,7 +71,8 @@ impl TrainSteps {
         };
         let mut steps = Self {
             optimizer: AdamW::new(&network.parameters().flat(), trainer.weight_decay)?,
-            gradient: network.parameters().flat().f_zeros_like()?,
+            workplace: Workplace::new(&network.parameters().flat())?,
+            ahead: None,
             average: trainer.model.copy()?,
             scale: LossScale::new(trainer.precision),
             watchdog: Watchdog::new(&[], trainer.batch_size),
@@ -121,38 +124,45 @@ impl TrainSteps {
         }
     }
 
-    /// The images of the next step, from the loader, which has made them in the meantime; labels are dropped one by one.
-    fn batch(&mut self) -> Result<(Tensor, Tensor)> {
-        let index = self.record.done();
+    /// The batch of a step: images from the loader, which has made them in the meantime, labels that are dropped one by one,
+    /// and its noise.
+    fn prepare(&mut self, index: usize) -> Result<Prepared> {
         let batch = self.loader.batch(index)?;
         let mut rng = generator(self.trainer.seed, Stream::LabelDropout, index as u64);
         let labels = hide_labels(&batch.labels, || unit(&mut rng) < self.trainer.label_dropout)?;
-        Ok((batch.images, labels))
+        let noised = self.trainer.model.noised(&batch.images, &labels, self.trainer.seed, index as u64)?;
+        Ok(Prepared { index, labels, noised })
     }
 
     fn step(&mut self) -> Result<TrainStep> {
         let (began, index) = (Instant::now(), self.record.done());
-        let mut timing = Timing::default();
-        let (images, labels) = self.batch()?;
-        let noised = self.trainer.model.noised(&images, &labels, self.trainer.seed, index as u64)?;
-        timing.data = began.elapsed();
-        let made = Gradient::of(&self.trainer, self.scale.scale, &noised, &self.gradient, &mut timing)?;
+        let ahead = self.ahead.take().filter(|ahead| ahead.index == index);
+        let Prepared { labels, noised, .. } = ahead.map_or_else(|| self.prepare(index), Ok)?;
+        let mut timing = Timing { data: began.elapsed(), ..Timing::default() };
+        let made = self.workplace.gradient(&self.trainer, self.scale.scale, &noised, &mut timing)?;
+        let clock = Instant::now();
+        if self.trainer.steps.is_none_or(|steps| index + 1 < steps) {
+            // What is wrong with it is said when its turn comes.
+            self.ahead = self.prepare(index + 1).ok();
+        }
+        timing.data += clock.elapsed();
+        let clock = Instant::now();
+        let (loss, norm) = made.numbers()?;
+        timing.backward += clock.elapsed();
         let half = self.trainer.precision == Precision::Float16;
-        let (finite, may_skip) = (made.norm.is_finite(), half && made.loss.is_finite() && self.scale.may_shrink());
-        for (what, value, finite) in
-            [("loss", made.loss, made.loss.is_finite()), ("gradient norm", made.norm, finite || may_skip)]
-        {
+        let (finite, may_skip) = (norm.is_finite(), half && loss.is_finite() && self.scale.may_shrink());
+        for (what, value, finite) in [("loss", loss, loss.is_finite()), ("gradient norm", norm, finite || may_skip)] {
             if !finite {
                 return Err(self.stop(what, value, &noised, &made)?);
             }
         }
         let clock = Instant::now();
-        self.keep_good(made.loss)?;
+        self.keep_good(loss)?;
         let takes = !half || self.scale.takes(finite);
         let lr = self.trainer.lr_schedule.at(self.trainer.lr, index, self.record.steps);
         if takes {
             let _guard = no_grad_guard();
-            let clip = (self.trainer.clip_norm / made.norm).min(1.0);
+            let clip = (self.trainer.clip_norm / norm).min(1.0);
             let mut gradient = made.flat;
             if clip < 1.0 {
                 let _ = gradient.f_mul_scalar_(clip)?;
@@ -166,11 +176,11 @@ impl TrainSteps {
         timing.optimizer = clock.elapsed();
         Ok(TrainStep {
             index,
-            loss: made.loss,
-            gradient_norm: made.norm,
+            loss,
+            gradient_norm: norm,
             lr,
             skipped: !takes,
-            images,
+            images: noised.images,
             labels,
             noised: noised.xt,
             levels: noised.levels,
@@ -180,6 +190,13 @@ impl TrainSteps {
             timing,
         })
     }
+}
+
+/// A batch, ready for its step.
+struct Prepared {
+    index: usize,
+    labels: Tensor,
+    noised: Noised,
 }
 
 /// e = d e + (1 - d) w.

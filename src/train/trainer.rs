@@ -1,10 +1,10 @@
 //! How training is described and checked.
 
 use super::ema::Ema;
-use super::precision::Precision;
 use super::rate::LearningRate;
 use super::run::Run;
 use super::steps::TrainSteps;
+use crate::accel::Precision;
 use crate::data::{Dataset, check_batch_size};
 use crate::denoiser::Denoiser;
 use crate::diffusion::Diffusion;

@@ -1,5 +1,6 @@
 //! Looks out for a loss that explodes, and keeps weights from before.
 
+use crate::mean::mean;
 use tch::Tensor;
 
 /// How far a loss may rise above the best that it was: nothing that learns comes near it.
@@ -70,10 +71,6 @@ impl Watchdog {
 
 fn last(losses: &[f64], count: usize) -> &[f64] {
     &losses[losses.len().saturating_sub(count)..]
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 #[cfg(test)]

@@ -17,5 +17,9 @@ pub fn check(client: &Client) {
     assert_eq!(run.result(), Some("true"));
     let fit = |live: bool| format!("let run = Trainer::new(&model).steps(1).batch_size(8).live({live}).fit(&digits)?;");
     assert_eq!(client.execute(&fit(true)).ok().all("display_data").len(), 1);
+    // In the same cell its value is drawn in the figure's place, and in a later one whole.
+    let shown = client.execute(&format!("{} run", fit(true))).ok();
+    assert_eq!((shown.all("display_data").len(), shown.result()), (1, None));
+    assert!(client.execute("run").ok().result().is_some());
     assert_eq!(client.execute(&fit(false)).ok().kinds(), ["execute_input"]);
 }

@@ -1,17 +1,18 @@
 //! Mixed precision: float16 or bfloat16 where a layer is a product of matrices, float32 for the rest.
 
-use crate::accel::symbols::find;
+use super::symbols::find;
 use crate::{Error, Result};
 use std::ffi::c_void;
 use std::fmt;
 use tch::Device;
 
-/// In which numbers a network computes during training. Weights, their average and the optimizer stay float32.
+/// In which numbers a network computes, during training ([`Trainer::precision`](crate::Trainer::precision)) and when it denoises
+/// ([`Diffusion::precision`](crate::Diffusion::precision)). Weights, their average, the optimizer and the samples stay as they are.
 ///
 /// ```
 /// use noisebook::prelude::*;
 /// let unet = UNet::builder().channels(1).image_size(8).base_channels(8).build()?;
-/// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?;
+/// let model = Diffusion::new(&unet, &Schedule::cosine(1_000)?, Prediction::V)?.precision(Precision::BFloat16);
 /// let trainer = Trainer::new(&model).precision(Precision::BFloat16);
 /// # Ok::<(), noisebook::Error>(())
 /// ```
@@ -39,7 +40,7 @@ impl Precision {
         }
     }
 
-    pub(super) fn check(self, device: Device) -> Result<()> {
+    pub(crate) fn check(self, device: Device) -> Result<()> {
         if self == Self::Float32 {
             return Ok(());
         }
@@ -93,7 +94,7 @@ impl Switch {
 }
 
 /// Mixed precision, as long as it lives.
-pub(super) struct Autocast {
+pub(crate) struct Autocast {
     switch: Switch,
     device: i8,
     before: (bool, i8),
@@ -101,7 +102,7 @@ pub(super) struct Autocast {
 
 impl Autocast {
     /// `None` for float32.
-    pub(super) fn on(precision: Precision, device: Device) -> Result<Option<Self>> {
+    pub(crate) fn on(precision: Precision, device: Device) -> Result<Option<Self>> {
         precision.check(device)?;
         let (Some(kind), Some(switch)) = (precision.kind(), Switch::find()) else { return Ok(None) };
         let device = i8::from(device != Device::Cpu);
@@ -131,42 +132,6 @@ impl Drop for Autocast {
     }
 }
 
-/// The factor that keeps float16's gradients within its range.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct LossScale {
-    pub(super) scale: f64,
-    /// Steps since it changed.
-    pub(super) good: usize,
-}
-
-/// Below this no gradient is too large for float16: it is not finite for another reason.
-const LEAST: f64 = 1.0 / 1024.0;
-const PATIENCE: usize = 2_000;
-
-impl LossScale {
-    pub(super) fn new(precision: Precision) -> Self {
-        Self { scale: if precision == Precision::Float16 { 65_536.0 } else { 1.0 }, good: 0 }
-    }
-
-    /// Whether the step may be made. A gradient that overflowed halves the scale; false also means that it is to be skipped.
-    pub(super) fn takes(&mut self, finite: bool) -> bool {
-        if finite {
-            self.good += 1;
-            if self.good == PATIENCE {
-                *self = Self { scale: 2.0 * self.scale, good: 0 };
-            }
-        } else {
-            *self = Self { scale: 0.5 * self.scale, good: 0 };
-        }
-        finite
-    }
-
-    /// Whether scaling less may still help.
-    pub(super) fn may_shrink(self) -> bool {
-        self.scale > LEAST
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,18 +149,6 @@ mod tests {
             drop(guard);
             assert_eq!(x.matmul(&x).kind(), Kind::Float);
         }
-    }
-
-    /// torch.amp.GradScaler: init_scale 65,536, growth 2 after 2,000 steps in a row, backoff 0.5.
-    #[test]
-    fn the_scale_is_that_of_pytorch() {
-        let mut scale = LossScale::new(Precision::Float16);
-        assert!(!scale.takes(false) && scale.scale == 32_768.0);
-        for _ in 0..1_999 {
-            assert!(scale.takes(true) && scale.scale == 32_768.0);
-        }
-        assert!(scale.takes(true));
-        assert_eq!(scale, LossScale { scale: 65_536.0, good: 0 });
     }
 
     #[test]

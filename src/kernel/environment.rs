@@ -25,7 +25,7 @@ const BUILD_VARIABLES: [&str; 16] = [
 ];
 
 /// These would change how evcxr's builds work, or where they put their files.
-const UNWANTED: [&str; 14] = [
+const UNWANTED: [&str; 15] = [
     "CARGO_BUILD_RUSTC",
     "CARGO_BUILD_RUSTC_WRAPPER",
     "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
@@ -37,6 +37,7 @@ const UNWANTED: [&str; 14] = [
     "LIBTORCH_INCLUDE",
     "LIBTORCH_LIB",
     "LIBTORCH_USE_PYTORCH",
+    "OUT_DIR",
     "RUSTC",
     "RUSTC_WRAPPER",
     "RUSTC_WORKSPACE_WRAPPER",

@@ -6,11 +6,17 @@
 
 mod cuda;
 mod fused_adamw;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod gradient;
 mod memory;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod parallel;
 mod precision;
 mod replays;
 mod switches;
 pub(crate) mod symbols;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod winograd;
 
 pub use cuda::{GpuMemory, gpu_memory};
 pub(crate) use fused_adamw::{Step, fused_adamw};
@@ -23,3 +29,15 @@ pub(crate) use replays::Replays;
 pub(crate) use replays::tests::Pretended;
 pub use replays::{CudaGraphs, cuda_graphs};
 pub use switches::{cudnn_benchmark, tf32};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) use winograd::convolve;
+
+/// Elsewhere there is no such convolution.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(crate) fn convolve(
+    _: &tch::Tensor,
+    _: &tch::Tensor,
+    _: Option<&tch::Tensor>,
+) -> crate::Result<Option<tch::Tensor>> {
+    Ok(None)
+}

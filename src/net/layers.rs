@@ -4,6 +4,7 @@
 
 use super::parameters_builder::ParametersBuilder;
 use crate::Result;
+use crate::accel::convolve;
 use tch::Tensor;
 
 /// A 3 x 3 (padded) or 1 x 1 convolution.
@@ -54,6 +55,11 @@ impl Conv2d {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if (self.stride, self.padding) == (1, 1)
+            && let Some(y) = convolve(x, &self.weight, self.bias.as_ref())?
+        {
+            return Ok(y);
+        }
         Ok(x.f_conv2d(&self.weight, self.bias.as_ref(), self.stride, self.padding, 1, 1)?)
     }
 }

@@ -14,6 +14,8 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     compile_cuda(&out);
     if std::env::var_os("CARGO_FEATURE_KERNEL").is_some() {
+        // What cells call finds the kernel's own (src/kernel/input.rs).
+        println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol=read");
         write(&out.join("source.rs"), &list_source());
         write(&out.join("bindings.rs"), &find_bindings(&out));
     }

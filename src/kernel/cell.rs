@@ -3,6 +3,7 @@
 use super::types::Type;
 use ra_ap_syntax::ast::{self, AstNode, HasName};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxNode};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// What evcxr puts before a cell to parse it.
@@ -215,6 +216,20 @@ fn parse(rust: &str) -> Option<ast::StmtList> {
     ast::Fn::cast(function?)?.body()?.stmt_list()
 }
 
+/// The variables that a cell binds.
+pub fn bound(code: &str) -> BTreeSet<String> {
+    let start = start_of_rust(code);
+    let statements = parse(&code[start..]).into_iter().flat_map(|list| list.statements());
+    let lets = statements.filter_map(|statement| match statement {
+        ast::Stmt::LetStmt(statement) => statement.pat(),
+        _ => None,
+    });
+    let names = lets.flat_map(|pattern| pattern.syntax().descendants()).filter_map(ast::IdentPat::cast);
+    let names = names.filter_map(|pattern| Some(pattern.name()?.text().to_string()));
+    // A constant or a variant of an enum is no variable.
+    names.filter(|name| !name.starts_with(char::is_uppercase)).collect()
+}
+
 /// The names that a cell binds or defines, and where it does.
 pub fn names(code: &str) -> Vec<(String, usize)> {
     let start = start_of_rust(code);
@@ -295,6 +310,14 @@ mod tests {
         let texts: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(texts, ["a", "b", "d", "F"]);
         assert!(names.iter().all(|(name, at)| code[*at..].starts_with(name)));
+    }
+
+    #[test]
+    fn variables_are_found() {
+        let code = ":dep x\nlet (a, mut b): (u8, u8) = c;\nlet Some(d) = e else { return Ok(()) };\nif let Some(f) = g {}\n\
+                    fn h(i: u8) { let j = i; }\nlet None = k;";
+        assert_eq!(bound(code).into_iter().collect::<Vec<_>>(), ["a", "b", "d"]);
+        assert!(bound("let a = (").is_empty());
     }
 
     #[test]

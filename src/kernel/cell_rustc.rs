@@ -3,7 +3,8 @@
 //! evcxr has no hook there, and some things can be had nowhere else: that what a cell printed without a newline comes out
 //! before the cell ends (each cell's `std` is shared, but not with the process that runs it), that the error of a `?` is
 //! told apart from what else the cell wrote on standard error, with its place and what caused it, and that addresses in a
-//! cell can be turned into lines. Lines keep their numbers. Cargo runs the wrapper for the cell's own crate only. Where
+//! cell can be turned into lines; and that a cell is noticed that returns before its end, where evcxr would look for its
+//! variables in vain, in every cell from then on. Lines keep their numbers. Cargo runs the wrapper for the cell's own crate only. Where
 //! evcxr generates other lines than these, nothing is changed, and all that is lost.
 
 use super::{Result, types};
@@ -42,7 +43,16 @@ pub fn offer_crates(wrapper: &Path, crates: &[(&str, PathBuf)], folder: &Path, s
 
 /// What is changed. A message begins with `+`, and its further lines with a space, so that no line of it can look like the
 /// end of the block (failure/mod.rs).
-pub const EDIT: &str = r#"s/^evcxr_variable_store$/{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }/
+pub const EDIT: &str = r#"s/^let evcxr_variable_store = unsafe {&mut \*evcxr_variable_store};$/& let mut noisebook_ended = false;/
+/^Ok(())})();$/{
+N
+s/^Ok(())})();\n})) { $/noisebook_ended = true; Ok(())})(); if !noisebook_ended { println!("EVCXR_ERROR_OCCURRED"); }\n})) { /
+}
+/^Ok::<(), EvcxrUserCodeError>(())$/{
+N
+s/^\(.*\)\n});$/noisebook_ended = true; \1\n}); if !noisebook_ended { println!("EVCXR_ERROR_OCCURRED"); }/
+}
+s/^evcxr_variable_store$/{ let _ = ::std::io::Write::flush(\&mut ::std::io::stdout()); evcxr_variable_store }/
 /From<T> for EvcxrUserCodeError {/,/EvcxrUserCodeError {}/{
 s/impl<T: std::fmt::Display>/impl<'a, T: Into<Box<dyn std::error::Error + 'a>>>/
 s/fn from(/#[track_caller] fn from(/
@@ -178,6 +188,22 @@ mod tests {
             assert_eq!(at.as_u64().unwrap() as usize, if primary.as_bool().unwrap() { place } else { 1 }, "{line}");
         }
         assert_eq!(message["children"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_cell_that_returns_is_noticed() {
+        for (body, printed) in [
+            ("if std::env::args().count() > 0 { return Ok(()); }", "EVCXR_ERROR_OCCURRED\n"),
+            ("if std::env::args().count() > 9 { return Ok(()); }\nlet _ = (|| -> Result<(), ()> {\nOk(())})();", ""),
+        ] {
+            let source = format!(
+                "fn main() {{ run(&mut 0); }}\nstruct EvcxrUserCodeError {{}}\nfn run(evcxr_variable_store: *mut u8) -> *mut u8 {{\n\
+                 let evcxr_variable_store = unsafe {{&mut *evcxr_variable_store}};\nmatch std::panic::catch_unwind(\n  \
+                 std::panic::AssertUnwindSafe(||{{\nlet _ = (|| -> std::result::Result<(), EvcxrUserCodeError> {{\n{body}\n\
+                 Ok(())}})();\n}})) {{ \n  Ok(_) => {{}}\n  Err(_) => {{\n}}}}\nevcxr_variable_store\n}}\n"
+            );
+            assert_eq!(run("ctx", &source).0, printed, "{body}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ const BUILD_VARIABLES: [&str; 16] = [
 ];
 
 /// These would change how evcxr's builds work, or where they put their files.
-const UNWANTED: [&str; 14] = [
+const UNWANTED: [&str; 15] = [
     "CARGO_BUILD_RUSTC",
     "CARGO_BUILD_RUSTC_WRAPPER",
     "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
@@ -37,10 +37,14 @@ const UNWANTED: [&str; 14] = [
     "LIBTORCH_INCLUDE",
     "LIBTORCH_LIB",
     "LIBTORCH_USE_PYTORCH",
+    "OUT_DIR",
     "RUSTC",
     "RUSTC_WRAPPER",
     "RUSTC_WORKSPACE_WRAPPER",
 ];
+
+/// What cargo tells a program that it runs. Build scripts look at these too, and would run again.
+const OF_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// The folder of libtorch's libraries that this program was built against.
 pub fn libtorch_lib() -> Option<&'static str> {
@@ -55,6 +59,11 @@ pub unsafe fn set_up() {
     // SAFETY: the caller's promise.
     unsafe {
         UNWANTED.iter().for_each(|name| env::remove_var(name));
+        let of_package = |name: &String| OF_PACKAGE.iter().any(|start| name.starts_with(start));
+        env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(of_package)
+            .for_each(|name| env::remove_var(name));
         // libtorch's OpenMP threads spin while they wait for one another, unless told to sleep. A notebook shares its
         // cores with the kernel and a browser, and there spinning makes the training of a small network ten times slower.
         if env::var_os("OMP_WAIT_POLICY").is_none() {

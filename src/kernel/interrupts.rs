@@ -137,6 +137,8 @@ pub fn ask(shared: &Arc<Shared>) {
     if let Err(error) = shared.link.interrupt() {
         log::line(format_args!("the interrupt was not passed on: {error}"));
     }
+    // A cell that waits for its reader has no other way to hear of it.
+    shared.input.interrupt();
     let (shared, number) = (shared.clone(), cell.number);
     std::thread::spawn(move || watch(&shared, number));
 }

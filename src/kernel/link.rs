@@ -20,8 +20,10 @@ const INTERRUPT: &[u8] = b"I";
 const BEGUN: u8 = b'B';
 /// The whole packet of code that has seen an interrupt request (noisebook::show).
 const SEEN: &[u8] = b"S";
+/// The whole packet of a process that waits for standard input.
+const READS: &[u8] = b"Q";
 const LARGEST_PACKET: usize = 64 * 1024;
-const ENDS: usize = 4;
+const ENDS: usize = 5;
 
 /// What a process that just started hands over.
 pub struct Streams {
@@ -32,6 +34,8 @@ pub struct Streams {
     pub alive: OwnedFd,
     /// evcxr's end of the control lines.
     pub control: OwnedFd,
+    /// Where answers to reads of standard input go (input.rs).
+    pub input: OwnedFd,
 }
 
 /// A packet from the child.
@@ -41,6 +45,8 @@ pub enum Packet {
     Begun(PathBuf),
     /// The running code has seen an interrupt request.
     Seen,
+    /// It reads standard input, and waits for an answer.
+    Reads,
     /// Anything else, for the reader to understand.
     Bytes(Vec<u8>),
 }
@@ -124,27 +130,28 @@ impl Link {
         match bytes.as_slice() {
             [BEGUN, library @ ..] => return Some(Packet::Begun(OsStr::from_bytes(library).into())),
             SEEN => return Some(Packet::Seen),
+            READS => return Some(Packet::Reads),
             [HELLO, ..] => {}
             _ => return Some(Packet::Bytes(bytes)),
         }
         let pid = bytes.get(1..5).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-        match (pid, ends.next(), ends.next(), ends.next(), ends.next()) {
-            (Some(pid), Some(out), Some(err), Some(alive), Some(control)) => {
-                Some(Packet::Hello(Streams { pid, out, err, alive, control }))
+        match (pid, ends.next(), ends.next(), ends.next(), ends.next(), ends.next()) {
+            (Some(pid), Some(out), Some(err), Some(alive), Some(control), Some(input)) => {
+                Some(Packet::Hello(Streams { pid, out, err, alive, control, input }))
             }
             _ => Some(Packet::Bytes(bytes)),
         }
     }
 }
 
-/// The child's side of `Packet::Hello`: standard output, standard error, the sign of life, and the real output.
+/// The child's side of `Packet::Hello`: standard output, standard error, the sign of life, the real output, and the input.
 pub fn send_ends(socket: RawFd, pid: u32, ends: [RawFd; ENDS]) -> io::Result<()> {
     let mut hello = [HELLO, 0, 0, 0, 0];
     hello[1..].copy_from_slice(&pid.to_le_bytes());
     let mut space = [0_u64; 16];
     let mut part = libc::iovec { iov_base: hello.as_mut_ptr().cast(), iov_len: hello.len() };
     let size = (ENDS * size_of::<RawFd>()) as u32;
-    // SAFETY: all zeros is a valid msghdr; the space is aligned for a cmsghdr and large enough for four descriptors.
+    // SAFETY: all zeros is a valid msghdr; the space is aligned for a cmsghdr and large enough for the descriptors.
     unsafe {
         let mut header: libc::msghdr = std::mem::zeroed();
         header.msg_iov = &raw mut part;
@@ -186,7 +193,15 @@ unsafe fn descriptors(header: &libc::msghdr) -> Vec<OwnedFd> {
 
 /// The child's side of `Packet::Begun`.
 pub fn send_begun(socket: RawFd, library: &[u8]) {
-    let packet = [&[BEGUN], library].concat();
+    send(socket, &[&[BEGUN], library].concat());
+}
+
+/// The child's side of `Packet::Reads`.
+pub fn send_reads(socket: RawFd) {
+    send(socket, READS);
+}
+
+fn send(socket: RawFd, packet: &[u8]) {
     // SAFETY: the pointer and the length describe `packet`. If the kernel is gone, so is this process, soon.
     unsafe { libc::send(socket, packet.as_ptr().cast(), packet.len(), libc::MSG_NOSIGNAL) };
 }
@@ -207,7 +222,7 @@ mod tests {
         let Some(Packet::Hello(streams)) = link.receive() else { panic!("no hello") };
         assert_eq!(streams.pid, 7);
         std::fs::File::from(streams.control).write_all(b"line").unwrap();
-        drop((streams.out, streams.err, streams.alive));
+        drop((streams.out, streams.err, streams.alive, streams.input));
         let mut text = String::new();
         read.read_to_string(&mut text).unwrap();
         assert_eq!(text, "line");

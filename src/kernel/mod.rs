@@ -6,11 +6,12 @@
 //!   runs the cells. `pager`, `expressions`: what their replies say.
 //! - `history`, `history_file`, `glob`; `completeness`: requests that need no cell. `log`: what the kernel says itself.
 //! - `session`: evcxr in this process, which compiles the cells. `child`, `crash`: the process that runs them. `link`: the
-//!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `failure`: a cell's errors.
+//!   socket between the two; `pump`, `splitter`, `text`: what comes out of it. `input`: what it reads. `value`: values that
+//!   are errors. `failure`: a cell's errors.
 //!   `interrupts`, `processes`: how cells and builds are stopped; `builds`: what a build shows.
 //! - `cell`, `types`: a cell's source, and the types of its variables. `notebook`: what the cells have made. `language`:
 //!   completion and inspection.
-//! - `warm`, `preparing`, `clone`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
+//! - `warm`, `preparing`, `clone`, `kept_lock`, `source`, `cell_rustc`, `environment`: the prepared build. `kernelspec`: the registration.
 //! - `doctor`: `noisebook doctor`, which looks at all that the kernel needs.
 
 mod builds;
@@ -32,8 +33,10 @@ mod glob;
 mod heartbeat;
 mod history;
 mod history_file;
+mod input;
 mod interrupts;
 mod iopub;
+mod kept_lock;
 mod kernelspec;
 mod language;
 mod link;
@@ -53,6 +56,7 @@ mod splitter;
 mod stdin;
 mod text;
 mod types;
+mod value;
 mod warm;
 mod wire;
 mod worker;
@@ -61,6 +65,7 @@ use channels::Channels;
 use connection::Connection;
 use history::History;
 use history_file::HistoryFile;
+use input::Asker;
 use iopub::Iopub;
 use language::Language;
 use log::Drops;
@@ -71,6 +76,7 @@ use shell::{Replies, Shell};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use stdin::Stdin;
 use warm::{SessionFolder, Warm};
 use wire::Signer;
 use worker::Worker;
@@ -133,9 +139,11 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     let iopub = Iopub::new(&zmq, channels.iopub, signer.clone(), author.clone(), drops.clone())?;
     let publisher = Publisher::new(Some(Iopub::inlet(&zmq)?), signer.clone(), author.clone());
     let shell = Shell::new(&zmq, channels.shell)?;
+    let stdin = Stdin::new(&zmq, channels.stdin)?;
     heartbeat::start(channels.heartbeat);
     let history = Arc::new(History::new(HistoryFile::of_user()));
     let shared = Arc::new(Shared::new(Output::new(publisher.clone()))?);
+    shared.input.connect(Asker::connect(&zmq, signer.clone(), author.clone())?);
     let folder = Arc::new(folder);
     let kernel =
         Kernel { zmq, signer, author, publisher, history: history.clone(), drops, shared: shared.clone(), folder };
@@ -153,7 +161,7 @@ fn serve(connection: &Connection, warm: Warm, folder: SessionFolder) -> Result<(
     spawn(&kernel, "language", answering);
     spawn(&kernel, "worker", move || worker.run(&folder));
     serve_channel(&kernel, "iopub", move |_| iopub.run());
-    serve_channel(&kernel, "stdin", move |kernel| stdin::run(kernel, &channels.stdin));
+    serve_channel(&kernel, "stdin", move |kernel| stdin.run(kernel));
     serve_channel(&kernel, "control", move |kernel| control::run(kernel, &channels.control));
     if let Err(error) = shell.run(&kernel, &queue, &language) {
         log::line(format_args!("the shell channel failed: {error}"));

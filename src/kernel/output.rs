@@ -3,7 +3,7 @@
 use super::flood::{Flood, Piece};
 use super::message::{Author, Message};
 use super::wire::Signer;
-use super::{lock, log};
+use super::{lock, log, value};
 use crate::show::frame::{self, MessageKind};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
@@ -105,9 +105,12 @@ impl Output {
     }
 
     /// A display of the library.
-    pub fn display(&self, message: frame::Message) {
+    pub fn display(&self, mut message: frame::Message) {
         let mut cell = lock(&self.cell);
         if message.kind == MessageKind::ExecuteResult {
+            if let Some(error) = value::error(&message.data) {
+                message.data = error;
+            }
             if let Some(held) = &mut cell.held {
                 *held = Some(message);
                 return;

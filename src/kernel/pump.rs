@@ -1,6 +1,7 @@
 //! Reads what the process of the cells writes: shows text and displays at once, passes control lines on to evcxr.
 
 use super::failure::{self, Sources};
+use super::input::Input;
 use super::interrupts::Interrupts;
 use super::link::{Link, Packet, Streams};
 use super::output::Output;
@@ -23,7 +24,7 @@ pub const ERROR_BLOCK: &str = "application/vnd.noisebook.error";
 pub struct Report {
     /// It ended by a panic, with this text.
     pub panic: Option<String>,
-    /// It ended at a `?`, with this text.
+    /// It ended at a `?`, with this text; or returned before its end, without one.
     pub error: Option<String>,
     /// What the process wrote on standard error as it ended.
     pub last_words: String,
@@ -37,6 +38,7 @@ pub struct Shared {
     pub output: Output,
     pub report: Mutex<Report>,
     pub interrupts: Interrupts,
+    pub input: Input,
     pub sources: Sources,
     /// The process of the cells, while there is one.
     pub pid: Mutex<Option<u32>>,
@@ -45,7 +47,8 @@ pub struct Shared {
 impl Shared {
     pub fn new(output: Output) -> std::io::Result<Self> {
         let (report, interrupts, pid) = (Mutex::default(), Interrupts::default(), Mutex::default());
-        Ok(Self { link: Link::new()?, output, report, interrupts, sources: Sources::default(), pid })
+        let (input, sources) = (Input::default(), Sources::default());
+        Ok(Self { link: Link::new()?, output, report, interrupts, input, sources, pid })
     }
 }
 
@@ -73,6 +76,8 @@ pub struct Pump {
     held_since: Option<Instant>,
     /// A process that has introduced itself.
     next: Option<Streams>,
+    /// The cell waits for input.
+    reads: bool,
 }
 
 struct Process {
@@ -101,6 +106,7 @@ impl Pump {
             blocks: Vec::new(),
             held_since: None,
             next: None,
+            reads: false,
         }
     }
 
@@ -116,6 +122,9 @@ impl Pump {
         self.read_packets();
         self.read_err();
         self.read_out();
+        if std::mem::take(&mut self.reads) {
+            self.ask();
+        }
         if ended {
             self.end_process();
         }
@@ -129,6 +138,15 @@ impl Pump {
         self.release_held();
         let text = self.err.take(false);
         self.show_error_text(text);
+    }
+
+    /// Asks for what the cell reads, below all that it has printed.
+    fn ask(&mut self) {
+        self.show_out();
+        self.show_err();
+        if let Some(said) = self.shared.input.reads() {
+            self.shared.output.stream("stderr", said.to_string());
+        }
     }
 
     /// What looked like the beginning of a control line and was not continued is text.
@@ -167,6 +185,7 @@ impl Pump {
                     }
                 }
                 Packet::Seen => self.shared.interrupts.seen(),
+                Packet::Reads => self.reads = true,
                 Packet::Bytes(bytes) => match self.packets.push(&bytes) {
                     Ok(None) => {}
                     Ok(Some((id, payload))) => match Message::from_json(&payload) {
@@ -182,6 +201,7 @@ impl Pump {
     fn begin_process(&mut self, streams: Streams) {
         self.end_process();
         *lock(&self.shared.pid) = Some(streams.pid);
+        self.shared.input.process(Some(streams.input));
         self.process = Some(Process {
             out: Stream::new(streams.out),
             err: Stream::new(streams.err),
@@ -208,6 +228,7 @@ impl Pump {
         lock(&self.shared.report).last_words = last_words;
         self.displays.clear();
         *lock(&self.shared.pid) = None;
+        self.shared.input.process(None);
         self.process = None;
     }
 

@@ -1,9 +1,10 @@
 //! One evcxr session: what runs the cells.
 
 use super::builds::Progress;
-use super::cell::{Cell, Changed};
+use super::cell::{self, Cell, Changed};
 use super::failure::{self, End, Ended, Failure, Gone, Memory};
 use super::interrupts::Interrupted;
+use super::kept_lock::KeptLock;
 use super::notebook::Notebook;
 use super::output::Output;
 use super::pump::{Report, Shared};
@@ -45,6 +46,8 @@ pub struct Session {
     unnamed: Vec<(String, String)>,
     /// Before the cell at hand.
     memory: Memory,
+    /// The cell at hand has returned before its end.
+    returned: bool,
     /// The process that has the panic hook.
     hooked: Option<u32>,
 }
@@ -70,6 +73,7 @@ impl Session {
             gone: Gone::default(),
             unnamed: Vec::new(),
             memory: Memory::look(),
+            returned: false,
             hooked,
         })
     }
@@ -104,11 +108,7 @@ impl Session {
             return self.context.execute(commands);
         }
         let _progress = Progress::of(&dependencies, self.shared.clone());
-        let outputs = if self.names_crate {
-            self.context.execute(commands)
-        } else {
-            self.name_crate(&format!("{}\n", commands.trim_end()))
-        };
+        let outputs = self.name_crate(&format!("{}\n", commands.trim_end()));
         if outputs.is_ok() {
             self.dependencies.extend(dependencies);
         }
@@ -127,9 +127,17 @@ impl Session {
 
     /// Puts the crate into the manifest of the cells, after other commands.
     fn name_crate(&mut self, commands: &str) -> std::result::Result<EvalOutputs, evcxr::Error> {
-        // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
-        std::fs::copy(&self.lock_file, self.folder.join("Cargo.lock"))?;
-        let outputs = self.context.execute(&format!("{commands}{}", self.dependency))?;
+        let lock = self.folder.join("Cargo.lock");
+        if !self.names_crate {
+            // Cargo removes from the lock file what is not depended on, so it was emptied by the cells so far.
+            std::fs::copy(&self.lock_file, &lock)?;
+        }
+        let kept = KeptLock::of(lock)?;
+        let outputs = self.context.execute(&format!("{commands}{}\n{}", self.dependency, kept.command()));
+        if outputs.is_err() {
+            kept.restore()?;
+        }
+        let outputs = outputs?;
         self.names_crate = true;
         Ok(outputs)
     }
@@ -225,6 +233,7 @@ impl Session {
         self.remove_loaded_cells();
         let before: BTreeSet<String> = self.variables().collect();
         self.memory = Memory::look();
+        self.returned = false;
         let result = self.run(code);
         self.shared.sources.done();
         let how = self.shared.interrupts.end();
@@ -232,6 +241,7 @@ impl Session {
             // It had just completed, so evcxr has not heard of the end yet.
             let _ = self.context.execute("()");
         }
+        let whole = result.is_ok() && !self.returned;
         let result = match (how, result) {
             (Interrupted::Not, result) => result,
             // What went wrong then, a panic over results that are not there say, is told too.
@@ -252,14 +262,31 @@ impl Session {
             .any(|line| line.trim().split(' ').next().is_some_and(|word| [":restart", ":clear"].contains(&word)));
         let end = match (&result, how) {
             _ if anew => End::Died,
-            (Ok(()), _) | (_, Interrupted::Running) => End::Ran,
             (_, Interrupted::Killed) => End::Died,
             (Err(failure), _) if failure.name == failure::PROCESS_ENDED => End::Died,
-            _ => End::Failed,
+            (_, Interrupted::Not | Interrupted::Compiling) if result.is_err() => End::Failed,
+            _ if !whole => End::Left,
+            _ => End::Ran,
         };
         let number = self.shared.output.count();
         let retyped = std::mem::take(&mut lock(&self.shared.report).retyped);
         self.gone.note(&Ended { number, code, before: &before, after: &after, retyped: &retyped, end });
+        if matches!(end, End::Left) {
+            // What it has moved is gone with what it bound.
+            let lost = cell::bound(code).into_iter().chain(before).filter(|name| !after.contains(name));
+            let lost: BTreeSet<String> = lost.collect();
+            let said = failure::left_behind(&lost);
+            return match (result, said) {
+                (Ok(()), said) => {
+                    self.shared.output.stream("stderr", said.map_or_else(String::new, |said| said + "\n"));
+                    Ok(())
+                }
+                (Err(mut failure), said) => {
+                    failure.traceback.extend(said);
+                    Err(failure)
+                }
+            };
+        }
         result.map_err(|failure| failure.with_lost(&before.difference(&after).cloned().collect::<Vec<_>>()))
     }
 
@@ -294,8 +321,10 @@ impl Session {
         if let Some(text) = panic {
             return Err(Failure::from_panic(&text, &self.shared.sources));
         }
-        if let Some(text) = error {
-            return Err(Failure::from_error(&text, &self.shared.sources));
+        match error {
+            Some(text) if text.is_empty() => self.returned = true,
+            Some(text) => return Err(Failure::from_error(&text, &self.shared.sources)),
+            None => {}
         }
         show_commands(&self.shared.output, outputs);
         Ok(())

@@ -128,7 +128,7 @@ fn nameable(kind: &str) -> Option<String> {
     let pointer = ["fn(", "unsafe fn(", "extern ", "for<"].iter().any(|start| kind.starts_with(start));
     let kind = if pointer { kind.split_once(" {").map_or(kind, |(kind, _)| kind) } else { kind };
     let unnamed = ["{closure@", "{async", "{coroutine", "{gen", "{impl", "impl ", "{type"];
-    if unnamed.iter().any(|part| kind.contains(part)) {
+    if unnamed.iter().any(|part| kind.contains(part)) || holds_never(kind) {
         return None;
     }
     let mut named = String::with_capacity(kind.len());
@@ -142,6 +142,11 @@ fn nameable(kind: &str) -> Option<String> {
     }
     named.push_str(rest);
     Some(named.replace("'_", "'static"))
+}
+
+/// Whether the type of what never comes is in it, which only a function may be said to return.
+pub fn holds_never(kind: &str) -> bool {
+    kind.replace("-> !", "").contains('!')
 }
 
 /// A text in which types appear, with those names alone that every cell knows.
@@ -169,6 +174,8 @@ mod tests {
             ("{closure@src/types.rs:12:9: 12:17}", None),
             ("std::iter::Map<std::vec::IntoIter<i32>, {closure@src/types.rs:16:37: 16:40}>", None),
             ("fn(u8) -> impl std::future::Future<Output = u8> {f}", None),
+            ("std::thread::JoinHandle<!>", None),
+            ("fn() -> ! {std::process::abort}", Some("fn() -> !")),
         ] {
             assert_eq!(nameable(printed).as_deref(), named, "{printed}");
         }

@@ -93,6 +93,7 @@ impl Worker {
         // Before the front end hears of the cell: it may interrupt at once, or may have done so.
         let early = self.shared.interrupts.taken(1);
         self.shared.begin();
+        self.shared.input.begin(request);
         if early {
             interrupts::ask(&self.shared);
         }

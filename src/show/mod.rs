@@ -34,7 +34,7 @@ mod trace;
 mod ways;
 mod words;
 
-use crate::{Error, Result};
+use crate::Result;
 use frame::MessageKind;
 use outlet::Outlet;
 
@@ -126,11 +126,12 @@ impl<T: Show> Show for Option<T> {
     }
 }
 
-impl<T: Show> Show for Result<T, Error> {
+/// An error is a text; the kernel knows it by `Err(`.
+impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
     fn bundle(&self) -> Result<Bundle> {
         match self {
             Ok(value) => value.bundle(),
-            Err(error) => Ok(Bundle::text(error.to_string())),
+            Err(error) => Ok(Bundle::text(format!("Err({error})"))),
         }
     }
 }

@@ -4,9 +4,9 @@ use super::logs::clock;
 use super::record::{Record, Snapshot, Validated};
 use super::step::TrainStep;
 use super::stopped::Stopped;
-use crate::Result;
 use crate::mean::mean;
 use crate::show::{Bundle, Chart, Cloud, Figure, Grid, Part, Show, digits, grouped, sheet};
+use crate::{Result, labels};
 use tch::Tensor;
 
 /// The widths of charts side by side: those at the left have names.
@@ -223,6 +223,13 @@ impl Charts<'_> {
     }
 }
 
+impl TrainStep {
+    /// What the network was told: a class, or of labelled images that the label was dropped.
+    fn label(&self, label: i64) -> String {
+        if label < 0 && !self.classes.is_empty() { "dropped".into() } else { labels::name(label, &self.classes) }
+    }
+}
+
 impl Show for TrainStep {
     fn bundle(&self) -> Result<Bundle> {
         let title = format!(
@@ -242,7 +249,9 @@ impl Show for TrainStep {
         let few = self.images.size()[0].min(8);
         let first = |images: &Tensor| images.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few);
         let rows = Tensor::f_cat(&[first(&self.images)?, first(&self.noised)?, first(&self.predicted)?], 0)?;
-        let mut captions = vec![String::new(); 2 * few as usize];
+        let seen = Vec::<i64>::try_from(&self.labels.f_to_device(tch::Device::Cpu)?.f_narrow(0, 0, few)?)?;
+        let mut captions: Vec<String> = seen.iter().map(|&label| self.label(label)).collect();
+        captions.resize(2 * few as usize, String::new());
         captions.extend(self.levels.times().iter().take(few as usize).map(|t| format!("t = {t:.2}")));
         let labels = ["image x\u{2080}", "noised x\u{209c}", "predicted x\u{2080}"].map(String::from).to_vec();
         Grid::new(&rows)?.columns(few as usize).row_labels(labels).captions(captions).title(title).bundle()

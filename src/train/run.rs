@@ -157,6 +157,22 @@ mod tests {
         assert!(text.contains("\nnoised x\u{209c}, each at its own t\n"), "{text}");
     }
 
+    #[test]
+    fn a_step_names_the_classes_that_the_network_was_told() {
+        let images = Tensor::zeros([8, 1, 4, 4], (Kind::Float, Device::Cpu));
+        let labels = Tensor::from_slice(&[0_i64, 1, 0, 1, 0, 1, 0, 1]);
+        let data = Dataset::new("pets", &images, Some(&labels), &["cat", "dog"]).unwrap();
+        let unet = UNet::builder().channels(1).image_size(4).base_channels(8).channel_mults([1]).blocks(1).classes(2);
+        let model = Diffusion::new(&unet.build().unwrap(), &Schedule::cosine(10).unwrap(), Prediction::V).unwrap();
+        for (dropout, names) in [(0.0, [4, 4, 0]), (1.0, [0, 0, 8])] {
+            let trainer = Trainer::new(&model).batch_size(8).label_dropout(dropout);
+            let step = trainer.iter(&data).unwrap().next().unwrap().unwrap();
+            let text = step.bundle().unwrap().plain_text().to_string();
+            let line = text.lines().find(|line| line.starts_with("image x\u{2080}: ")).unwrap();
+            assert_eq!(["cat", "dog", "dropped"].map(|name| line.matches(name).count()), names, "{text}");
+        }
+    }
+
     /// From noise they would lie about 0, where the source has no point.
     #[test]
     fn snapshots_of_a_bridge_start_from_its_source() {

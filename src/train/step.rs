@@ -2,6 +2,7 @@
 
 use super::record::Timing;
 use crate::schedule::Levels;
+use std::rc::Rc;
 use std::time::Duration;
 use tch::Tensor;
 
@@ -46,6 +47,8 @@ pub struct TrainStep {
     pub took: Duration,
     /// Where the time went.
     pub timing: Timing,
+    /// The names of the data set's classes.
+    pub(super) classes: Rc<[String]>,
 }
 
 impl Clone for TrainStep {
@@ -58,6 +61,7 @@ impl Clone for TrainStep {
             levels: self.levels.clone(),
             predicted: self.predicted.shallow_clone(),
             losses: self.losses.shallow_clone(),
+            classes: self.classes.clone(),
             ..*self
         }
     }

@@ -188,6 +188,7 @@ impl TrainSteps {
             losses: made.each,
             took: began.elapsed(),
             timing,
+            classes: self.dataset.classes().into(),
         })
     }
 }

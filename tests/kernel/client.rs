@@ -12,12 +12,13 @@ pub const KEY: &str = "a key for tests";
 /// Nothing takes so long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A kernel and the four channels to it.
+/// A kernel and the five channels to it.
 pub struct Client {
     pub kernel: Child,
     pub shell: zmq::Socket,
     pub control: zmq::Socket,
     pub heartbeat: zmq::Socket,
+    pub stdin: zmq::Socket,
     iopub: zmq::Socket,
     session: String,
     context: zmq::Context,
@@ -121,16 +122,25 @@ impl Client {
             .spawn()
             .unwrap();
         let context = zmq::Context::new();
+        // Questions come to the front end whose cell it is.
+        let session = uuid::Uuid::new_v4().to_string();
+        let connect_named = |port| {
+            let socket = new_socket(&context, zmq::DEALER);
+            socket.set_identity(session.as_bytes()).unwrap();
+            socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
+            socket
+        };
         let connect = |kind, port| connect(&context, kind, port);
         let iopub = connect(zmq::SUB, ports[1]);
         iopub.set_subscribe(b"").unwrap();
         let client = Self {
             kernel,
-            shell: connect(zmq::DEALER, ports[0]),
+            shell: connect_named(ports[0]),
             control: connect(zmq::DEALER, ports[3]),
             heartbeat: connect(zmq::REQ, ports[4]),
+            stdin: connect_named(ports[2]),
             iopub,
-            session: uuid::Uuid::new_v4().to_string(),
+            session,
             context,
             ports,
             _folder: folder,
@@ -269,9 +279,14 @@ pub fn cell(code: &str) -> Value {
 }
 
 fn connect(context: &zmq::Context, kind: zmq::SocketType, port: u16) -> zmq::Socket {
+    let socket = new_socket(context, kind);
+    socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
+    socket
+}
+
+fn new_socket(context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
     let socket = context.socket(kind).unwrap();
     socket.set_linger(0).unwrap();
-    socket.connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
     socket
 }
 

@@ -22,6 +22,7 @@ pub fn check(client: &Client) {
     what_does_not_compile(client);
     what_cannot_be_kept(client);
     what_is_gone(client);
+    cells_that_return(client);
     panics(client);
     panics_that_nobody_dies_of(client);
     errors(client);
@@ -120,7 +121,7 @@ fn what_does_not_compile(client: &Client) {
 }
 
 fn what_cannot_be_kept(client: &Client) {
-    let cells: [(&str, &str, &[&str]); 5] = [
+    let cells: [(&str, &str, &[&str]); 6] = [
         ("let twice = |x: u8| 2 * x;", "`twice` is a closure, whose type has no name", &["Box<dyn Fn", "braces"]),
         (
             "let a = 1;\nlet it = kept.iter();",
@@ -132,6 +133,11 @@ fn what_cannot_be_kept(client: &Client) {
             "fn evens() -> impl Iterator<Item = u8> { (0..9).step_by(2) }\nlet it = evens();",
             "`it` is an `impl Trait`, which is no type that a later cell could name",
             &["2 | let it = evens();\n  |     ^^\n"],
+        ),
+        (
+            "let never = std::thread::spawn(|| { panic!() });",
+            "`never` cannot be kept: no value ever comes of what it holds",
+            &["`|| -> u8 { ... }`"],
         ),
         (
             "struct Silent;\nSilent",
@@ -192,6 +198,23 @@ fn panics(client: &Client) {
     fails(client, code, "Panic", "in fmt", &["--> cell line 4\n", "--> cell line 7\n"]);
     let code = "struct Falls;\nimpl Drop for Falls { fn drop(&mut self) { panic!(\"in drop\") } }\nlet falls = Falls;\ndrop(falls);";
     fails(client, code, "Panic", "in drop", &["--> cell line 2\n", "4 | drop(falls);\n"]);
+}
+
+/// Every later cell would look in vain for what such a cell has not bound.
+fn cells_that_return(client: &Client) {
+    let code = "let early = 1;\nif kept.len() == 2 { return Ok(()); }\nlet late = 2;\nlate";
+    let run = client.execute(code).ok();
+    assert_eq!(run.kinds(), ["execute_input", "stream"]);
+    let said = "The cell did not come to its end, so what it bound or moved is gone: `early`, `late`.\n";
+    assert_eq!(run.stream("stderr"), said);
+    let cell = &run.reply.content["execution_count"];
+    let note = format!("cell [{cell}], which makes `late`, was left before its end: run it again first");
+    fails(client, "late", "CompilationError", "cannot find value `late` in this scope", &[&note]);
+    assert_eq!(client.execute(&code.replace("== 2", "== 3")).ok().result(), Some("2"));
+    assert_eq!(client.execute("early + late").ok().result(), Some("3"));
+    let run = client.execute("let late = 3;\nif late == 3 { return Err(\"text\".into()); }");
+    assert_eq!(run.reply.content["status"], "error");
+    assert_eq!(client.execute("if true { return Ok(()); }").ok().kinds(), ["execute_input"]);
 }
 
 fn panics_that_nobody_dies_of(client: &Client) {

@@ -9,6 +9,7 @@ pub fn check(client: &Client) {
     idle(client);
     code_that_looks(client);
     code_that_fails_then(client);
+    code_that_gives_up(client);
     builds(client);
 }
 
@@ -56,6 +57,29 @@ fn code_that_fails_then(client: &Client) {
     let (name, _, traceback) = client.finish(&id).error();
     assert_eq!(name, "Interrupted");
     assert!(traceback.contains("index out of bounds") && traceback.contains("5 | kept[9];"), "{traceback}");
+}
+
+/// At a `?`, or by a `return`: what it had bound is named.
+fn code_that_gives_up(client: &Client) {
+    let wait = "println!(\"begin\");\nwhile !noisebook::show::interrupted() {\n    \
+                std::thread::sleep(std::time::Duration::from_millis(10));\n}\n";
+    client.execute("let rebound = 1;").ok();
+    for (end, marked) in [("Err::<u8, _>(\"gave up\")?;", true), ("if true { return Ok(()); }", false)] {
+        let id = client.send_cell(&format!("let first = kept.len();\nlet rebound = 2;\n{wait}{end}\nlet last = 2;"));
+        client.wait_for("stream");
+        interrupt(client);
+        let run = client.finish(&id);
+        let (name, _, traceback) = run.error();
+        assert_eq!(name, "Interrupted");
+        let said = "The cell did not come to its end, so what it bound or moved is gone: `first`, `last`, `rebound`.";
+        assert!(traceback.ends_with(said), "{traceback}");
+        assert_eq!(traceback.contains("gave up\n  --> cell line 7\n"), marked, "{traceback}");
+        let note =
+            format!("cell [{}], which makes `rebound`, was left before its end", run.reply.content["execution_count"]);
+        let (_, _, traceback) = client.execute("rebound").error();
+        assert!(traceback.contains(&note), "{traceback}");
+        assert_eq!(client.execute("kept.len()").ok().result(), Some("2"));
+    }
 }
 
 fn builds(client: &Client) {

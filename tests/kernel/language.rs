@@ -18,6 +18,7 @@ pub fn check(client: &Client) {
     answers(client);
     client.finish(&id).ok();
     answers(client);
+    what_a_cell_can_use(client);
 }
 
 fn answers(client: &Client) {
@@ -34,6 +35,22 @@ fn answers(client: &Client) {
     assert!(found(client, "successor(1)", 9).contains("Adds one."));
     assert!(found(client, "kept", 2).contains("Vec<i32>"));
     assert_eq!(inspect(client, "1 + 1", 2), "");
+}
+
+fn what_a_cell_can_use(client: &Client) {
+    // A range is no link, and a link is its text.
+    let text = found(client, "Dataset", 3);
+    assert!(text.contains("float32, in [-1, 1]; or points") && !text.contains('`'), "{text}");
+    // A cell cannot use what is private.
+    let offered = completed(client, "Trainer::new(&model).");
+    assert!(matches(&offered).contains(&"steps") && !matches(&offered).contains(&"check"), "{offered:?}");
+    let offered = completed(client, "Dataset::");
+    assert!(matches(&offered).contains(&"digits") && !matches(&offered).contains(&"check_range"), "{offered:?}");
+    let offered = completed(client, "noisebook::");
+    assert!(matches(&offered).contains(&"prelude::") && !matches(&offered).contains(&"labels::"), "{offered:?}");
+    assert_eq!(matches(&completed(client, "let mut v = kept.clone(); v.extend_from_sl")), ["extend_from_slice"]);
+    assert_eq!(inspect(client, "\"Dataset\"", 3), "");
+    assert_eq!(inspect(client, "// Dataset", 5), "");
 }
 
 /// An answer with something in it. On a busy machine the first ones may be empty, since they must not be late.

@@ -10,12 +10,14 @@ mod client;
 mod failures;
 mod floods;
 mod hostile;
+mod input;
 mod interrupts;
 mod language;
 mod replies;
 mod requests;
 mod sessions;
 mod training;
+mod values;
 
 use client::{Client, cell};
 use serde_json::json;
@@ -29,8 +31,10 @@ fn cells() {
     results(&client);
     streams(&client);
     displays(&client);
+    values::check(&client);
     failures::check(&client);
     replies::check(&client);
+    input::check(&client);
     floods::check(&client);
     bad_input::check(&client);
     training::check(&client);

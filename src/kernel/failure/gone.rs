@@ -21,6 +21,8 @@ enum Fate {
     Retyped,
     /// The cell that would make it has failed.
     Unmade,
+    /// That cell was left before its end.
+    Left,
     Died,
 }
 
@@ -30,6 +32,8 @@ pub enum End {
     Ran,
     /// It failed before it ran, or while it ran.
     Failed,
+    /// It was interrupted and failed then, or returned.
+    Left,
     /// It took the process with it.
     Died,
 }
@@ -52,12 +56,14 @@ impl Gone {
         for name in after {
             self.names.remove(name);
         }
+        let made = cell::bound(code);
         for name in before.difference(after) {
             let fate = match end {
                 End::Died => Fate::Died,
                 _ if retyped.contains(name) => Fate::Retyped,
+                End::Left if made.contains(name) => Fate::Left,
                 // A cell that fails takes with it what it had moved.
-                End::Ran | End::Failed => Fate::Moved,
+                End::Ran | End::Failed | End::Left => Fate::Moved,
             };
             self.names.insert(name.clone(), (number, fate));
         }
@@ -66,6 +72,7 @@ impl Gone {
                 // What is no variable now was a definition, or was moved by its own cell.
                 End::Ran => drop(self.names.remove(&name)),
                 _ if after.contains(&name) || before.contains(&name) => {}
+                End::Left => drop(self.names.insert(name, (number, Fate::Left))),
                 _ => drop(self.names.insert(name, (number, Fate::Unmade))),
             }
         }
@@ -88,6 +95,9 @@ impl Gone {
                         format!("cell [{cell}] changed the type of `{name}`, which was lost: make it again")
                     }
                     Fate::Unmade => format!("cell [{cell}], which makes `{name}`, has failed: run it again first"),
+                    Fate::Left => {
+                        format!("cell [{cell}], which makes `{name}`, was left before its end: run it again first")
+                    }
                     Fate::Died => format!("`{name}` was lost when cell [{cell}] ended the process: make it again"),
                 };
                 error.with_note("note", &text)
@@ -128,6 +138,12 @@ mod tests {
         assert!(said(&gone, "f").contains("cell [3]"));
         note(&mut gone, 4, "abort()", (&["b"], &[]), End::Died);
         assert!(said(&gone, "b").contains("was lost when cell [4] ended the process"));
+        note(&mut gone, 6, "let b = 1; let d = 2; drop(e);", (&["b", "e"], &[]), End::Left);
+        for name in ["b", "d"] {
+            let said = said(&gone, name);
+            assert!(said.contains(&format!("cell [6], which makes `{name}`, was left before its end")), "{said}");
+        }
+        assert!(said(&gone, "e").contains("cell [6] moved `e`"));
         note(&mut gone, 5, "let a = 1; fn f() {}", (&[], &["a"]), End::Ran);
         for name in ["a", "f", "x"] {
             assert_eq!(said(&gone, name), format!("error[E0425]: cannot find value `{name}` in this scope"));

@@ -6,6 +6,7 @@ use super::diagnostic::Diagnostic;
 use super::look::Mark;
 use super::words::between;
 use crate::kernel::cell::{self, Cell};
+use crate::kernel::types;
 
 /// Why a variable cannot be kept.
 enum Why {
@@ -18,6 +19,8 @@ enum Why {
     /// A function gives it as `impl Trait`.
     Opaque,
     Reference,
+    /// Its type has that of what never comes in it.
+    Never,
     Private(String),
     Unknown,
 }
@@ -42,6 +45,9 @@ pub fn failure(message: &str, code: &str, unnamed: &[(String, String)]) -> Optio
         Why::Future => format!("`{name}` is a future, whose type has no name that a later cell could use"),
         Why::Opaque => format!("`{name}` is an `impl Trait`, which is no type that a later cell could name"),
         Why::Reference => format!("`{name}` holds a reference, which cannot outlive its cell"),
+        Why::Never => {
+            format!("`{name}` cannot be kept: no value ever comes of what it holds, and the type of that has no name")
+        }
         Why::Private(kind) => format!("`{name}` cannot be kept: its type `{kind}` is private"),
         Why::Unknown => format!("`{name}` cannot be kept: its type is not known"),
     };
@@ -77,6 +83,8 @@ fn why(kind: &str) -> Why {
         Why::Closure
     } else if kind.contains("{async") || kind.contains("impl std::future::Future") {
         Why::Future
+    } else if types::holds_never(kind) {
+        Why::Never
     } else if kind.contains("{closure") {
         Why::HoldsClosure { iterator: kind.starts_with("std::iter::") }
     } else {
@@ -101,6 +109,7 @@ fn ways(why: &Why, name: &str) -> Vec<String> {
         Why::Reference => vec![
             "keep the value itself: `.clone()`, `.to_string()` or, of an iterator, `.collect::<Vec<_>>()`".to_string(),
         ],
+        Why::Never => vec!["let the closure or the function say what it would give: `|| -> u8 { ... }`".to_string()],
         Why::Private(_) => vec![format!("keep what you need of `{name}`")],
         Why::Unknown => vec![format!("say it: `let {name}: Vec<f64> = ...;`")],
     };
@@ -180,6 +189,7 @@ mod tests {
             ("std::boxed::Box<{closure@a.rs:1:1: 1:2}>", "`f` holds a closure"),
             ("{async fn body of g()}", "`f` is a future"),
             ("impl std::fmt::Debug", "`f` is an `impl Trait`"),
+            ("std::thread::JoinHandle<!>", "`|| -> u8 { ... }`"),
         ] {
             let text = said(unknown, &[("f".to_string(), kind.to_string())]);
             assert!(text.contains(ours), "{text}");

@@ -30,6 +30,7 @@ use super::interrupts::Interrupted;
 use diagnostic::Places;
 use look::Mark;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 pub use death::NAME as PROCESS_ENDED;
 
@@ -96,9 +97,11 @@ impl Failure {
         };
         let find = |line, column| sources.locate(generated, line, column);
         let places = Places { file: "src/lib.rs", find: &find };
-        Self::compilation(
-            &errors.iter().filter_map(|error| Diagnostic::from_json(&error.json, &places)).collect::<Vec<_>>(),
-        )
+        let said: Vec<_> = errors.iter().filter_map(|error| Diagnostic::from_json(&error.json, &places)).collect();
+        if said.is_empty() {
+            return Self::plain("CompilationError", "evcxr could not compile this cell, and does not say why");
+        }
+        Self::compilation(&said)
     }
 
     /// For a command (`:dep`, `!ls`) that failed.
@@ -175,6 +178,18 @@ impl Failure {
         }
         self
     }
+}
+
+/// What an error says, without libtorch's stacks.
+pub fn in_words(text: &str) -> String {
+    look::printable(&torch::plain(text).text)
+}
+
+/// Of a cell that was left before its end, what is gone with it.
+pub fn left_behind(lost: &BTreeSet<String>) -> Option<String> {
+    let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(", ");
+    (!lost.is_empty()).then(|| format!("The cell did not come to its end, so what it bound or moved is gone: {names}."))
 }
 
 fn shortened(mut text: String) -> String {

@@ -1,19 +1,18 @@
 //! rust-analyzer's documentation as a reader wants it.
 
+use super::plain;
 use serde_json::{Map, Value};
 
-/// As MIME types and their contents, from rust-analyzer's text and its HTML. None if there is no documentation.
-pub fn bundle(plain: &str, html: &str) -> Option<Map<String, Value>> {
-    if plain.is_empty() || plain == "No documentation found" {
+/// As MIME types and their contents, from rust-analyzer's HTML. None if there is no documentation.
+pub fn bundle(html: &str) -> Option<Map<String, Value>> {
+    if html.is_empty() || html.starts_with("<p>No documentation found</p>") {
         return None;
     }
-    let html = small_headings(&without_own_links(&without_private_fields(&without_hidden_lines(html))));
-    let plain = with_headings(&without_private_fields(&without_hidden_lines(plain)), &html);
+    let html = small_headings(&with_own_brackets(&without_private_fields(&without_hidden_lines(html))));
     // The place of what a cell defines is a name that evcxr gave it.
-    let plain = plain.strip_prefix("ctx\n").unwrap_or(&plain).trim().to_string();
     let html =
         html.strip_prefix("<pre><code class=\"language-rust\">ctx\n</code></pre>\n").unwrap_or(&html).to_string();
-    Some(Map::from_iter([("text/plain".into(), plain.into()), ("text/html".into(), html.into())]))
+    Some(Map::from_iter([("text/plain".into(), plain::text(&html).into()), ("text/html".into(), html.into())]))
 }
 
 /// Examples have lines for the compiler alone.
@@ -45,18 +44,25 @@ fn without_private_fields(text: &str) -> String {
     [&lines[..open], &body, &lines[close + 1..]].concat().join("\n")
 }
 
-/// Links to this crate's pages, which are nowhere on the web for the copy that the notebook uses.
-fn without_own_links(html: &str) -> String {
+/// Links that lead nowhere are none: to this crate's pages, of which the web has no copy for the notebook; to names that
+/// were not found; and ranges such as [0, 1], which Markdown takes for links.
+fn with_own_brackets(html: &str) -> String {
     let mut kept = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(start) = rest.find("<a href=\"") {
         let link = &rest[start..];
         let (Some(open), Some(close)) = (link.find('>'), link.find("</a>")) else { break };
+        if close < open {
+            break;
+        }
+        let (target, text) = (&link["<a href=\"".len()..open], &link[open + 1..close]);
         kept.push_str(&rest[..start]);
-        if link[..open].contains("/noisebook/") && open < close {
-            kept.push_str(&link[open + 1..close]);
-        } else {
+        if target.contains("://") && !target.contains("/noisebook/") {
             kept.push_str(&link[..close + "</a>".len()]);
+        } else if target.trim_end_matches('"').replace("%20", " ") == text {
+            kept.push_str(&format!("[{text}]"));
+        } else {
+            kept.push_str(text);
         }
         rest = &link[close + "</a>".len()..];
     }
@@ -69,16 +75,6 @@ fn small_headings(html: &str) -> String {
     html.replace("<h1>", "<h4>").replace("</h1>", "</h4>").replace("<h2>", "<h5>").replace("</h2>", "</h5>")
 }
 
-/// The plain text has its headings run into what follows them.
-fn with_headings(plain: &str, html: &str) -> String {
-    let mut text = plain.to_string();
-    for part in html.split("<h4>").skip(1) {
-        let heading = part.split("</h4>").next().unwrap_or_default();
-        text = text.replace(&format!("\n\n{heading}"), &format!("\n\n{heading}:\n"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -86,17 +82,17 @@ mod tests {
 
     #[test]
     fn a_docstring_reads_well() {
-        let html = "<pre><code class=\"language-rust\">ctx\n</code></pre>\n<p>See <a href=\"https://x/noisebook/f\"><code>f</code></a>, \
-                    <a href=\"https://x/std/g\">g</a>.</p>\n<h1>Errors</h1>\n<p>None.</p>\n<pre><code># use a::b;\nb();\n# Ok(())\n</code></pre>";
-        let plain = "ctx\n\nSee f, g.\n\nErrorsNone.\n\n# use a::b;\nb();\n# Ok(())";
-        let bundle = bundle(plain, html).unwrap();
-        assert_eq!(bundle["text/plain"], "See f, g.\n\nErrors:\nNone.\n\nb();");
+        let html = "<pre><code class=\"language-rust\">ctx\n</code></pre>\n<p>See <a href=\"https://x/noisebook/f\"><code>f</code></a>,\n\
+                    <a href=\"https://x/std/g\">g</a>, <a href=\"`h`\"><code>h</code></a> in <a href=\"-1,%201\">-1, 1</a>.</p>\n\
+                    <h1>Errors</h1>\n<p>None.</p>\n<pre><code># use a::b;\nb();\n# Ok(())\n</code></pre>";
+        let bundle = bundle(html).unwrap();
+        assert_eq!(bundle["text/plain"], "See f, g, h in [-1, 1].\n\nErrors:\nNone.\n\nb();");
         assert_eq!(
             bundle["text/html"],
-            "<p>See <code>f</code>, <a href=\"https://x/std/g\">g</a>.</p>\n<h4>Errors</h4>\n<p>None.</p>\n\
-             <pre><code>\nb();\n</code></pre>"
+            "<p>See <code>f</code>,\n<a href=\"https://x/std/g\">g</a>, <code>h</code> in [-1, 1].</p>\n<h4>Errors</h4>\n\
+             <p>None.</p>\n<pre><code>\nb();\n</code></pre>"
         );
-        assert!(super::bundle("No documentation found", "").is_none());
+        assert!(super::bundle("<p>No documentation found</p>\n").is_none());
     }
 
     #[test]

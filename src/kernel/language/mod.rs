@@ -6,13 +6,18 @@
 //! kernel has been idle for a moment, or is asked: where a program runs one cell after the other, nobody asks.
 
 mod documentation;
+mod members;
+mod plain;
 mod process;
 
+use super::cell;
 use super::message::Message;
 use super::notebook::Notebook;
 use super::pump::Shared;
 use super::shell::Replies;
 use super::{Result, environment, lock, log};
+use ra_ap_syntax::ast::{self, AstToken};
+use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxToken, TextSize};
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
@@ -197,6 +202,9 @@ impl Answering {
     }
 
     fn inspect(&mut self, code: &str, cursor: usize) -> Value {
+        if is_text(code, cursor) {
+            return json!({ "status": "ok", "found": false, "data": {}, "metadata": {} });
+        }
         let end = word(code, cursor).end;
         // With its parenthesis, a method is told from a field.
         let end = end + usize::from(code[end..].starts_with('('));
@@ -210,7 +218,7 @@ impl Answering {
 
     fn documentation(&mut self, code: &str, end: usize, patience: Duration) -> Option<Page> {
         let answer = self.ask("inspect", code, end, patience)?;
-        documentation::bundle(answer["plain"].as_str()?, answer["html"].as_str()?)
+        documentation::bundle(answer["html"].as_str()?)
     }
 
     /// The process's answer, if it comes in time. A process that has ended is started again for the next question.
@@ -266,6 +274,17 @@ fn characters(code: &str, byte: usize) -> usize {
     code.get(..byte).unwrap_or(code).chars().count()
 }
 
+/// Whether the cursor is in a text or in a comment, whose words are no names.
+fn is_text(code: &str, cursor: usize) -> bool {
+    let before = format!("{}{}", cell::BEFORE, &code[..cursor]);
+    let begun = SourceFile::parse(&before, Edition::Edition2024).syntax_node().last_token();
+    let whole = SourceFile::parse(&format!("{}{code}", cell::BEFORE), Edition::Edition2024).syntax_node();
+    let at = TextSize::try_from(before.len()).unwrap_or_default();
+    let text = |token: &SyntaxToken| ast::AnyString::can_cast(token.kind()) || token.kind() == SyntaxKind::COMMENT;
+    // Behind the end of one, or before the beginning, it is not.
+    begun.is_some_and(|token| text(&token)) && whole.token_at_offset(at).any(|token| text(&token))
+}
+
 /// The name at the cursor, or an empty range.
 fn word(code: &str, cursor: usize) -> Range<usize> {
     let part = |c: &char| c.is_alphanumeric() || *c == '_';
@@ -277,6 +296,14 @@ fn word(code: &str, cursor: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_and_comments_hold_no_names() {
+        let code = "let a = \"Dataset\"; // Dataset\nDataset";
+        let at = |found: usize| code.match_indices("Dataset").nth(found).map(|(at, _)| at + 3);
+        assert_eq!([0, 1, 2].map(|found| at(found).map(|at| is_text(code, at))), [Some(true), Some(true), Some(false)]);
+        assert!(!is_text(code, 0) && !is_text(code, code.len()) && !is_text("", 0));
+    }
 
     #[test]
     fn cursors_count_characters() {

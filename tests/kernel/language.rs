@@ -13,10 +13,12 @@ pub fn check(client: &Client) {
         assert!(begin.elapsed() < Duration::from_secs(300), "no completion");
         std::thread::sleep(Duration::from_secs(1));
     }
-    let id = client.send_cell("println!(\"begin\"); std::thread::sleep(std::time::Duration::from_secs(5));");
+    let wait = "while !noisebook::show::interrupted() { std::thread::sleep(std::time::Duration::from_millis(10)); }";
+    let id = client.send_cell(&format!("println!(\"begin\");\n{wait}"));
     client.wait_for("stream");
     answers(client);
-    client.finish(&id).ok();
+    client.control("interrupt_request", json!({}));
+    assert_eq!(client.finish(&id).error().0, "Interrupted");
     answers(client);
     what_a_cell_can_use(client);
 }

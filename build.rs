@@ -41,12 +41,15 @@ fn compile_cuda(out: &Path) {
     if !lib.join("libtorch_cuda.so").exists() || !cuda.join("cuda_runtime_api.h").exists() {
         return;
     }
+    // Headers that are installed later, and another libtorch in the same place.
+    println!("cargo::rerun-if-changed={}", cuda.display());
+    let version = std::fs::read_to_string(lib.join("../version.py")).unwrap_or_default();
     let include = lib.join("../include");
     let mut compiler = cc::Build::new().cpp(true).opt_level(2).cargo_metadata(false).get_compiler().to_command();
     compiler.args(["-std=c++17", "-shared", "-fPIC", SOURCE, "-o"]).arg(&library);
     compiler.arg("-isystem").arg(&include).arg("-isystem").arg(cuda).arg("-L").arg(&lib);
     compiler.args(["-ltorch_cuda", "-lc10_cuda", "-lc10", "-ltorch_cpu"]);
-    let stamp = format!("{compiler:?}\n{}", std::fs::read_to_string(SOURCE).unwrap_or_default());
+    let stamp = format!("{compiler:?}\n{version}\n{}", std::fs::read_to_string(SOURCE).unwrap_or_default());
     let remembered = out.join("cuda.stamp");
     if library.exists() && std::fs::read_to_string(&remembered).is_ok_and(|before| before == stamp) {
         return;

@@ -8,9 +8,11 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace {
@@ -38,6 +40,8 @@ struct Recording {
   c10::DeviceIndex device;
   CUDAStream before;
   CUDAStream stream;
+  // Asked for before the recording: a graph whose recording failed does not tell its own.
+  c10::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
   std::unique_ptr<at::cuda::CUDAGraph> graph;
 
   explicit Recording(c10::DeviceIndex index)
@@ -57,6 +61,7 @@ extern "C" {
 // Makes a stream of its own current. Work until noisebook_graph_record warms it up: cuBLAS and cuDNN make their workspaces.
 const char* noisebook_graph_start(int device, void** out) {
   return guarded([&] {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
     auto made = std::make_unique<Recording>(static_cast<c10::DeviceIndex>(device));
     c10::cuda::device_synchronize();
     c10::cuda::setCurrentCUDAStream(made->stream);
@@ -67,24 +72,31 @@ const char* noisebook_graph_start(int device, void** out) {
 // From here on work is written down and not done.
 const char* noisebook_graph_record(void* handle) {
   return guarded([&] {
+    const c10::cuda::CUDAGuard guard(of(handle)->device);
     c10::cuda::device_synchronize();
     of(handle)->graph = std::make_unique<at::cuda::CUDAGraph>();
-    of(handle)->graph->capture_begin();
+    of(handle)->graph->capture_begin(of(handle)->pool);
   });
 }
 
 // Ends what was recorded, if anything was, and makes the stream of before current again.
 const char* noisebook_graph_finish(void* handle) {
   auto* recording = of(handle);
-  const bool failed = recording->graph != nullptr && guarded([&] { recording->graph->capture_end(); }) != nullptr;
+  const auto end = [&] {
+    const c10::cuda::CUDAGuard guard(recording->device);
+    recording->graph->capture_end();
+  };
+  const bool failed = recording->graph != nullptr && guarded(end) != nullptr;
   const std::string first = failed ? wrong : std::string();
   if (failed) {
     // What capture_end leaves undone where it throws: memory would go on to come from the graph's pool.
-    guarded([&] { allocator::endAllocateToPool(recording->device, recording->graph->pool()); });
-    guarded([&] { recording->graph.reset(); });
+    guarded([&] { allocator::endAllocateToPool(recording->device, recording->pool); });
+    // Never destroyed: the allocators may still ask it whether a stream is being recorded.
+    static_cast<void>(recording->graph.release());
     C10_CUDA_CLEAR_ERROR();
   }
   const char* restored = guarded([&] {
+    const c10::cuda::CUDAGuard guard(recording->device);
     c10::cuda::setCurrentCUDAStream(recording->before);
     c10::cuda::device_synchronize();
   });
@@ -101,6 +113,24 @@ const char* noisebook_graph_replay(void* handle) {
 
 void noisebook_graph_free(void* handle) {
   guarded([&] { delete of(handle); });
+}
+
+// What a process remembers of graphs: each cell of a notebook has its own copy of the crate's statics, and this library is there once.
+// Whether they are used; how many were recorded, replayed, refused.
+std::atomic<uint64_t>* noisebook_graph_counts() {
+  static std::atomic<uint64_t> counts[4] = {{1}, {0}, {0}, {0}};
+  return counts;
+}
+
+// Why the newest was refused; sets it unless null.
+const char* noisebook_graph_refusal(const char* reason) {
+  static std::mutex mutex;
+  static std::string newest;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (reason != nullptr) {
+    newest = reason;
+  }
+  return (wrong = newest).c_str();
 }
 
 // Bytes of tensors now, the most that there ever were, and what is held of the GPU for them.

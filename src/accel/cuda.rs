@@ -6,6 +6,7 @@
 use crate::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use tch::Device;
 
 type Answer = *const c_char;
@@ -18,6 +19,8 @@ struct Library {
     replay: unsafe extern "C" fn(*mut c_void) -> Answer,
     free: unsafe extern "C" fn(*mut c_void),
     memory: unsafe extern "C" fn(c_int, *mut u64) -> Answer,
+    counts: unsafe extern "C" fn() -> *const [AtomicU64; 4],
+    refusal: unsafe extern "C" fn(*const c_char) -> Answer,
 }
 
 impl Library {
@@ -57,6 +60,12 @@ impl Library {
                 memory: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int, *mut u64) -> Answer>(find(
                     c"noisebook_gpu_memory",
                 )?),
+                counts: std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *const [AtomicU64; 4]>(find(
+                    c"noisebook_graph_counts",
+                )?),
+                refusal: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_char) -> Answer>(find(
+                    c"noisebook_graph_refusal",
+                )?),
             })
         }
     }
@@ -71,6 +80,24 @@ fn library() -> Option<&'static Library> {
 /// Whether work on this device can be recorded.
 pub(super) fn records(device: Device) -> bool {
     matches!(device, Device::Cuda(_)) && library().is_some()
+}
+
+/// Whether graphs are used, and how many were recorded, replayed and refused, in this process. Without the library nothing is.
+pub(super) fn counts() -> &'static [AtomicU64; 4] {
+    static NONE: [AtomicU64; 4] = [AtomicU64::new(1), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
+    // SAFETY: four of them, for as long as the library is there, which is never closed; C++'s have the layout of Rust's.
+    library().map_or(&NONE, |library| unsafe { &*(library.counts)() })
+}
+
+/// Why the newest graph was refused; remembers another reason if there is one. Empty if none was.
+pub(super) fn refusal(reason: Option<&str>) -> String {
+    let Some(library) = library() else { return reason.unwrap_or_default().to_string() };
+    let reason = reason.map(|reason| CString::new(reason.replace('\0', " ")).unwrap_or_default());
+    // SAFETY: null or a text that ends with NUL goes in; a text comes out that lives until the next call of this thread.
+    unsafe {
+        let newest = (library.refusal)(reason.as_ref().map_or(std::ptr::null(), |reason| reason.as_ptr()));
+        CStr::from_ptr(newest).to_string_lossy().into_owned()
+    }
 }
 
 /// An error of the GPU's, from the text of one of the functions.
@@ -101,19 +128,14 @@ impl Graph {
         // SAFETY: `start` writes the handle where it succeeds, which stays valid until `free`.
         check(unsafe { (library.start)(index, &raw mut handle) })?;
         let graph = Self { library, handle };
-        let mut recorded = || -> Result<T> {
-            for _ in 0..2 {
-                work()?;
-            }
-            // SAFETY: as above.
-            check(unsafe { (library.record)(handle) })?;
-            work()
-        };
-        let made = recorded();
-        // SAFETY: as above; it is called once after each `start`.
-        let finished = check(unsafe { (library.finish)(handle) });
-        let made = made?;
-        finished?;
+        let mut recording = Recording { library, handle, open: true };
+        for _ in 0..2 {
+            work()?;
+        }
+        // SAFETY: as above.
+        check(unsafe { (library.record)(handle) })?;
+        let made = work()?;
+        recording.finish()?;
         Ok((graph, made))
     }
 
@@ -122,6 +144,30 @@ impl Graph {
     pub(super) fn replay(&self) -> Result<()> {
         // SAFETY: the handle holds a graph that was recorded whole.
         check(unsafe { (self.library.replay)(self.handle) })
+    }
+}
+
+/// Puts the stream of before back, also where the work fails or panics.
+struct Recording {
+    library: &'static Library,
+    handle: *mut c_void,
+    open: bool,
+}
+
+impl Recording {
+    fn finish(&mut self) -> Result<()> {
+        self.open = false;
+        // SAFETY: the handle is that of a graph which outlives this; it is called once.
+        check(unsafe { (self.library.finish)(self.handle) })
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if self.open {
+            // What went wrong is on its way to the caller already.
+            let _ = self.finish();
+        }
     }
 }
 

@@ -3,28 +3,22 @@
 //! A step of a network is hundreds of small operations. Where launching them takes the host longer than doing them takes the
 //! GPU, one launch for all is several times faster.
 
-use super::cuda::{Graph, records};
+use super::cuda::{Graph, counts, records, refusal};
 use crate::Result;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 use tch::{Device, Kind, Tensor};
-
-static ON: AtomicBool = AtomicBool::new(true);
-static RECORDED: AtomicUsize = AtomicUsize::new(0);
-static REPLAYED: AtomicUsize = AtomicUsize::new(0);
-static REFUSED: AtomicUsize = AtomicUsize::new(0);
-static REASON: Mutex<Option<String>> = Mutex::new(None);
 
 /// Whether steps of training and sampling on a GPU may be recorded as CUDA graphs (default: yes). A step is recorded when its
 /// shapes come for the second time; the first two replays are laid beside the plain step, and one that differs by more than the
-/// numbers' format explains is not used. Learning rates, levels and labels change freely.
+/// numbers' format explains is not used. Learning rates, levels and labels change freely; a recording keeps what
+/// [`tf32`](super::tf32) and [`cudnn_benchmark`](super::cudnn_benchmark) were when it was made.
 ///
 /// ```
 /// noisebook::accel::cuda_graphs(false); // every operation by itself
 /// # noisebook::accel::cuda_graphs(true);
 /// ```
 pub fn cuda_graphs(on: bool) {
-    ON.store(on, Ordering::Relaxed);
+    counts()[0].store(u64::from(on), Ordering::Relaxed);
 }
 
 /// What became of CUDA graphs in this process so far.
@@ -38,11 +32,11 @@ pub fn cuda_graphs(on: bool) {
 #[non_exhaustive]
 pub struct CudaGraphs {
     /// Steps that were recorded, each for shapes of its own.
-    pub recorded: usize,
+    pub recorded: u64,
     /// How often one was launched.
-    pub replayed: usize,
+    pub replayed: u64,
     /// Steps that could not be recorded, or whose replay differed from the plain step: they run plainly.
-    pub refused: usize,
+    pub refused: u64,
     /// Why the newest of these was refused.
     pub reason: Option<String>,
 }
@@ -56,12 +50,8 @@ impl CudaGraphs {
     /// ```
     #[must_use]
     pub fn so_far() -> Self {
-        Self {
-            recorded: RECORDED.load(Ordering::Relaxed),
-            replayed: REPLAYED.load(Ordering::Relaxed),
-            refused: REFUSED.load(Ordering::Relaxed),
-            reason: REASON.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
+        let [_, recorded, replayed, refused] = counts().each_ref().map(|count| count.load(Ordering::Relaxed));
+        Self { recorded, replayed, refused, reason: (refused > 0).then(|| refusal(None)) }
     }
 }
 
@@ -116,7 +106,7 @@ impl Replays {
         if tests::PRETEND.get() {
             return true;
         }
-        ON.load(Ordering::Relaxed) && records(device)
+        records(device) && counts()[0].load(Ordering::Relaxed) == 1
     }
 
     /// What `work` makes of `inputs`, all of them on `device`: by `work` itself the first time, by a replay later on. Nothing but
@@ -156,8 +146,8 @@ impl Replays {
 }
 
 fn refused(reason: String) -> State {
-    REFUSED.fetch_add(1, Ordering::Relaxed);
-    *REASON.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    counts()[3].fetch_add(1, Ordering::Relaxed);
+    refusal(Some(&reason));
     State::Refused
 }
 
@@ -173,7 +163,7 @@ impl Recorded {
             Ok((Launch::Graph(graph), outputs))
         };
         let (launch, outputs) = record()?;
-        RECORDED.fetch_add(1, Ordering::Relaxed);
+        counts()[1].fetch_add(1, Ordering::Relaxed);
         Ok(Self { launch, inputs, outputs, proofs: PROOFS })
     }
 
@@ -191,7 +181,7 @@ impl Recorded {
             #[cfg(test)]
             Launch::Again => tests::again(&mut self.outputs, &self.inputs, work)?,
         }
-        REPLAYED.fetch_add(1, Ordering::Relaxed);
+        counts()[2].fetch_add(1, Ordering::Relaxed);
         let Some(plain) = plain else { return Ok(true) };
         for (replayed, plain) in self.outputs.iter().zip(&plain) {
             let norm =

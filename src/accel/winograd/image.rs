@@ -53,14 +53,14 @@ impl Sixteen {
     /// All 16 hold four numbers there.
     #[inline(always)]
     pub(super) unsafe fn load(self, matrix: usize, at: usize) -> Four {
-        unsafe { Four::load(self.first.add(matrix * self.stride + at)) }
+        unsafe { Four::load(self.first.wrapping_add(matrix * self.stride + at)) }
     }
 
     /// # Safety
     /// As above, and nobody else has them.
     #[inline(always)]
     pub(super) unsafe fn store(self, matrix: usize, at: usize, four: Four) {
-        unsafe { four.store(self.first.add(matrix * self.stride + at)) }
+        unsafe { four.store(self.first.wrapping_add(matrix * self.stride + at)) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! its way back, and may replace it. The result hangs on its inputs by an operation that costs next to nothing, a sum; a hook
 //! keeps the gradient that arrives at the result, and one at each input puts the true gradient in place of the sum's.
 
+use super::switches::recording;
 use super::symbols::find;
 use crate::{Error, Result};
 use std::ffi::{CString, c_char, c_void};
@@ -21,13 +22,6 @@ type Shared = Arc<Mutex<Option<Gradient>>>;
 /// Whether libtorch's graph can be given gradients from outside.
 pub(crate) fn possible() -> bool {
     Calls::find().is_some()
-}
-
-/// Whether operators become part of a graph now: in a gradient, whether it shall have one itself.
-pub(crate) fn recording() -> bool {
-    let Some(found) = find(c"_ZN3c108GradMode10is_enabledEv") else { return true };
-    // SAFETY: `bool c10::GradMode::is_enabled()`.
-    unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> bool>(found)() }
 }
 
 /// Whether the graph that is on its way back now is to be used again.

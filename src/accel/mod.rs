@@ -28,6 +28,7 @@ pub(crate) use replays::Replays;
 #[cfg(test)]
 pub(crate) use replays::tests::Pretended;
 pub use replays::{CudaGraphs, cuda_graphs};
+pub(crate) use switches::recording;
 pub use switches::{cudnn_benchmark, tf32};
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) use winograd::convolve;

@@ -93,6 +93,12 @@ impl Switch {
     }
 }
 
+/// Whether operators on the CPU cast to half precision now, or may.
+pub(super) fn casts_on_cpu() -> bool {
+    // SAFETY: see `Switch`; the CPU is 0.
+    Switch::find().is_none_or(|switch| unsafe { (switch.is_enabled)(0) })
+}
+
 /// Mixed precision, as long as it lives.
 pub(crate) struct Autocast {
     switch: Switch,

@@ -29,6 +29,16 @@ pub fn cudnn_benchmark(on: bool) {
     tch::Cuda::cudnn_set_benchmark(on);
 }
 
+/// Whether operators become part of a graph now: in a gradient, whether it shall have one itself.
+pub(crate) fn recording() -> bool {
+    // SAFETY: a flag of this thread, set to what it was.
+    unsafe {
+        let on = torch_sys::at_grad_set_enabled(0);
+        torch_sys::at_grad_set_enabled(on);
+        on != 0
+    }
+}
+
 /// Calls a setter of `at::Context`.
 fn set(name: &CStr, on: bool) -> Result<()> {
     let (Some(context), Some(setter)) = (find(c"_ZN2at13globalContextEv"), find(name)) else {

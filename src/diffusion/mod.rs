@@ -10,7 +10,7 @@ pub(crate) use loss::Evaluation;
 pub(crate) use noised::Noised;
 
 use crate::Result;
-use crate::accel::{Autocast, Precision, Replays};
+use crate::accel::{Autocast, Precision, Replays, recording};
 use crate::data::Dataset;
 use crate::denoiser::{Denoiser, check_samples, check_time};
 use crate::device::upload;
@@ -204,7 +204,7 @@ impl Diffusion {
 
     /// What the network says of it: by a replay where a GPU has recorded its pass.
     fn output(&self, input: &Tensor, levels: &Levels, labels: Option<&Tensor>) -> Result<Tensor> {
-        let waves = if gradients_on() { None } else { self.waves(levels)? };
+        let waves = if recording() { None } else { self.waves(levels)? };
         let Some(waves) = waves else {
             let _autocast = Autocast::on(self.precision, self.device())?;
             return self.network.forward(input, levels, labels);
@@ -218,16 +218,6 @@ impl Diffusion {
         };
         let outputs = self.passes.borrow_mut().run(self.device(), &inputs, &pass)?;
         Ok(outputs[0].f_detach_copy()?)
-    }
-}
-
-/// Whether what libtorch does now is kept for a gradient.
-fn gradients_on() -> bool {
-    // SAFETY: a flag of this thread, set to what it was.
-    unsafe {
-        let on = torch_sys::at_grad_set_enabled(0);
-        torch_sys::at_grad_set_enabled(on);
-        on != 0
     }
 }
 

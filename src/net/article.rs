@@ -220,10 +220,6 @@ impl Network for ArticleUNet {
         self.pass(x, &self.waves_of(levels)?, labels, &mut Clock::off())
     }
 
-    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
-        self.waves_of(levels).map(Some)
-    }
-
     fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
         self.pass(x, waves, labels, &mut Clock::off())
     }

@@ -204,10 +204,6 @@ impl Network for Mlp {
         self.inner.config.dropout
     }
 
-    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
-        self.waves_of(levels).map(Some)
-    }
-
     fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
         self.pass(x, waves, labels, None)
     }

@@ -56,7 +56,7 @@ macro_rules! shared {
     };
 }
 
-/// The methods of [`Network`](super::Network) that `inner` answers.
+/// The methods of [`Network`](super::Network) that `inner` answers, and what the network sees of its levels, `waves_of` them.
 macro_rules! told_by_inner {
     () => {
         fn parameters(&self) -> &$crate::net::Parameters {
@@ -69,6 +69,10 @@ macro_rules! told_by_inner {
 
         fn copy_network(&self) -> $crate::Result<std::rc::Rc<dyn $crate::net::Network>> {
             Ok(std::rc::Rc::new(self.copy()?))
+        }
+
+        fn encode(&self, levels: &$crate::schedule::Levels) -> $crate::Result<Option<tch::Tensor>> {
+            self.waves_of(levels).map(Some)
         }
 
         fn description(&self) -> String {

@@ -197,10 +197,6 @@ impl Network for UNet {
         self.inner.config.dropout
     }
 
-    fn encode(&self, levels: &Levels) -> Result<Option<Tensor>> {
-        self.waves_of(levels).map(Some)
-    }
-
     fn forward_encoded(&self, x: &Tensor, waves: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
         self.pass(x, waves, labels, None, &mut Clock::off())
     }

@@ -14,12 +14,12 @@ mod four;
 #[allow(clippy::needless_range_loop)]
 mod image;
 
-use super::gradient::{Gradient, derived, possible, recording};
+use super::gradient::{Gradient, derived, possible};
 use super::parallel::Threads;
-use super::symbols::find;
+use super::precision::casts_on_cpu;
+use super::switches::recording;
 use crate::Result;
 use image::{Images, LONGEST, Sixteen};
-use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
@@ -141,7 +141,7 @@ impl Convolution {
                 return Ok(None);
             }
         }
-        let Some(threads) = Threads::find().filter(|_| possible() && !autocast()) else { return Ok(None) };
+        let Some(threads) = Threads::find().filter(|_| possible() && !casts_on_cpu()) else { return Ok(None) };
         let bias = bias.map(Tensor::shallow_clone);
         Ok(Some(Self { x: x.shallow_clone(), weight: weight.shallow_clone(), bias, images, outputs, threads }))
     }
@@ -294,13 +294,6 @@ impl Convolution {
 fn blocks(rows: usize, others: usize) -> impl Iterator<Item = (usize, usize)> {
     let step = (AT_ONCE / 16 / others).max(CHANNELS) / 4 * 4;
     (0..rows).step_by(step).map(move |from| (from, rows.min(from + step)))
-}
-
-/// Whether operators on the CPU cast to half precision now, or may.
-fn autocast() -> bool {
-    let Some(found) = find(c"_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE") else { return true };
-    // SAFETY: the mangled name holds the argument's type, a signed byte; the CPU is 0.
-    unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i8) -> bool>(found)(0) }
 }
 
 #[cfg(test)]
